@@ -1,0 +1,1 @@
+"""The nouns: frozen values and the rules that hold for them alone. Standard library only."""

@@ -1,0 +1,185 @@
+"""What can happen to a session: the alphabet of its journal.
+
+Events are facts and named in the past tense. Times are UTC. What is not here cannot
+change a session's state.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from algoexec.domain.calendar import TradingDay
+from algoexec.domain.instruments import Contracts, InstrumentKey
+from algoexec.domain.market import Candle
+from algoexec.domain.options import PcrReading
+from algoexec.strategy.decision import Ledger
+from algoexec.strategy.parameters import Parameters
+
+
+class Mode(StrEnum):
+    """What a session does with a signal."""
+
+    SIGNALS = "signals"
+    """Tell it; no orders."""
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class FeedStatus(StrEnum):
+    """The state of the market-data feed as a session sees it."""
+
+    CONNECTING = "CONNECTING"
+    CONNECTED = "CONNECTED"
+    LOST = "LOST"
+    FEED_TAKEN = "FEED_TAKEN"
+    """Another program holds the broker's one connection."""
+
+
+class StopReason(StrEnum):
+    """Why a session has stopped."""
+
+    REQUESTED = "requested"
+    DAY_OVER = "day_over"
+    VENUE_GONE = "venue_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCreated:
+    """The first record. `inherited` is the ledger of an earlier session of the same day and mode."""
+
+    session_id: str
+    user_id: str
+    mode: Mode
+    venue: str
+    underlying: InstrumentKey
+    day: TradingDay
+    parameters: Parameters
+    inherited: Ledger | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRejected:
+    """The broker refused the access token; `detail` is in its words."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenReplaced:
+    """A new access token was handed in. The token itself is never journaled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPrepared:
+    """The broker accepted the token and named the day's contracts."""
+
+    contracts: Contracts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmedUp:
+    """The past as it was known at the start, oldest first.
+
+    `history` are earlier days; `today` today's candles with `T <= started_at`, which only warm.
+    """
+
+    history: tuple[Candle, ...]
+    today: tuple[Candle, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleClosed:
+    """A minute is over and its candle final: it is decided on now, once."""
+
+    candle: Candle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandlesRepaired:
+    """Candles of today that were decided on, or passed as unknown, are now known better."""
+
+    candles: tuple[Candle, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainPolled:
+    """The option chain was read."""
+
+    reading: PcrReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedChanged:
+    """The feed connected, was lost, or was refused."""
+
+    status: FeedStatus
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParametersChanged:
+    """A person changed the configuration."""
+
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """A person (`by`) forbade new entries."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A person (`by`) allowed entries again."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """The session shall end."""
+
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed:
+    """The market clock has reached the state's next deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartFailed:
+    """The session can never start: `detail` says why, for a person."""
+
+    detail: str
+
+
+type Event = (
+    SessionCreated
+    | TokenRejected
+    | TokenReplaced
+    | DayPrepared
+    | WarmedUp
+    | CandleClosed
+    | CandlesRepaired
+    | ChainPolled
+    | FeedChanged
+    | ParametersChanged
+    | Halted
+    | Resumed
+    | StopRequested
+    | DeadlinePassed
+    | StartFailed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One event in its place: `seq` is dense from 1, `at` market time cut to milliseconds."""
+
+    seq: int
+    at: datetime
+    event: Event

@@ -1,0 +1,54 @@
+"""All that a session knows. A value; the fold of `step` over its journal."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from algoexec.domain.calendar import TradingDay
+from algoexec.domain.instruments import Contracts, InstrumentKey
+from algoexec.domain.market import Candle
+from algoexec.domain.options import PcrReading
+from algoexec.engine.effects import Status
+from algoexec.engine.events import FeedStatus, Mode
+from algoexec.strategy.decision import Ledger
+from algoexec.strategy.memory import Memory
+from algoexec.strategy.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """A session between two records.
+
+    `at_open` is the memory before today's first candle and `candles` are today's so far,
+    in order: together they let a repaired history be remembered anew. `readings` are
+    today's polls that may still be asked for. `warm` says whether the past has been loaded;
+    until then no candle is decided.
+    """
+
+    session_id: str
+    user_id: str
+    mode: Mode
+    venue: str
+    underlying: InstrumentKey
+    day: TradingDay
+    started_at: datetime
+    parameters: Parameters
+    seq: int
+    at: datetime
+    frames: int
+    status: Status
+    at_open: Memory
+    memory: Memory
+    ledger: Ledger
+    reason: str | None = None
+    halted: str | None = None
+    feed: FeedStatus = FeedStatus.CONNECTING
+    warm: bool = False
+    contracts: Contracts | None = None
+    tracked: tuple[InstrumentKey, ...] = ()
+    candles: tuple[Candle, ...] = ()
+    readings: tuple[PcrReading, ...] = ()
+
+    @property
+    def decided_until(self) -> datetime:
+        """T of the newest candle that is decided or only warmed; candles after it are still to come."""
+        return self.candles[-1].closed_at if self.candles else self.day.opens_at

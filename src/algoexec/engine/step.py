@@ -1,0 +1,273 @@
+"""The one function that moves a session."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from algoexec.domain.errors import DomainError
+from algoexec.domain.instruments import Contracts
+from algoexec.domain.market import Candle
+from algoexec.domain.options import PcrReading
+from algoexec.engine.effects import Severity, Status, Subscribe, Unsubscribe
+from algoexec.engine.events import (
+    CandleClosed,
+    CandlesRepaired,
+    ChainPolled,
+    DayPrepared,
+    DeadlinePassed,
+    FeedChanged,
+    FeedStatus,
+    Halted,
+    ParametersChanged,
+    Record,
+    Resumed,
+    SessionCreated,
+    StartFailed,
+    StopReason,
+    StopRequested,
+    TokenRejected,
+    TokenReplaced,
+    WarmedUp,
+)
+from algoexec.engine.signals import decide_candle, memory_after
+from algoexec.engine.state import EngineState
+from algoexec.engine.transition import Draft, Transition
+from algoexec.strategy.decision import Ledger, levels_of
+from algoexec.strategy.kernel import known
+from algoexec.strategy.memory import empty_memory
+
+WAKE_BEFORE_OPEN: Final = timedelta(minutes=15)
+"""A scheduled session connects this long before the open, so that the first tick finds it ready."""
+
+DAY_END_GRACE: Final = timedelta(seconds=10)
+"""The last candle closes with the market and may be decided 2 s later."""
+
+
+def step(state: EngineState | None, record: Record) -> Transition:
+    """Apply one record.
+
+    Pure: no IO, no clock, no log. The same arguments give the same result, so backtest,
+    paper, live and replay all come through here, and a state is the fold of `step` over
+    its journal. The first record is `SessionCreated` and meets no state. What a session
+    is ruled by arrives in records too, so the journal alone rebuilds it.
+
+    Raises:
+        DomainError: the record contradicts the state (a gap in `seq`, a second creation).
+    """
+    if state is None:
+        return _create(record)
+    if record.seq != state.seq + 1:
+        raise DomainError(f"record {record.seq} cannot follow {state.seq}")
+    draft = Draft(replace(state, seq=record.seq, at=record.at), record.at)
+    if not state.status.is_over:
+        _apply(draft, record)
+    return draft.finish()
+
+
+def changes(state: EngineState | None, transition: Transition) -> bool:
+    """Return whether a transition leaves anything behind; if not, its record is dropped."""
+    if state is None or transition.effects or transition.frames:
+        return True
+    return replace(transition.state, seq=state.seq, at=state.at) != state
+
+
+def next_deadline(state: EngineState) -> datetime | None:
+    """Return the market time at which `DeadlinePassed` is due; None when nothing is waited for."""
+    if state.status.is_over:
+        return None
+    if state.status is Status.SCHEDULED:
+        return state.day.opens_at - WAKE_BEFORE_OPEN
+    return state.day.closes_at + DAY_END_GRACE
+
+
+def _create(record: Record) -> Transition:
+    event = record.event
+    if not isinstance(event, SessionCreated) or record.seq != 1:
+        raise DomainError(f"a journal begins with record 1, SessionCreated, not {record.seq}, {type(event).__name__}")
+    memory = empty_memory(event.parameters)
+    early = record.at < event.day.opens_at - WAKE_BEFORE_OPEN
+    state = EngineState(
+        session_id=event.session_id,
+        user_id=event.user_id,
+        mode=event.mode,
+        venue=event.venue,
+        underlying=event.underlying,
+        day=event.day,
+        started_at=record.at,
+        parameters=event.parameters,
+        seq=record.seq,
+        at=record.at,
+        frames=0,
+        status=Status.SCHEDULED if early else Status.STARTING,
+        at_open=memory,
+        memory=memory,
+        ledger=event.inherited or Ledger(),
+    )
+    draft = Draft(state, record.at)
+    draft.tell_session()
+    return draft.finish()
+
+
+def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm an event
+    match record.event:
+        case CandleClosed(candle=candle):
+            _close_candle(draft, candle)
+        case ChainPolled(reading=reading):
+            _read_chain(draft, reading)
+        case CandlesRepaired(candles=candles):
+            _repair(draft, candles)
+        case DeadlinePassed():
+            _pass_deadline(draft)
+        case DayPrepared(contracts=contracts):
+            _prepare_day(draft, contracts)
+        case WarmedUp(history=history, today=today):
+            _warm_up(draft, history, today)
+        case FeedChanged(status=status, detail=detail):
+            _change_feed(draft, status, detail)
+        case TokenRejected(detail=detail):
+            draft.move_to(Status.NEEDS_TOKEN, detail)
+        case TokenReplaced():
+            if draft.state.status is Status.NEEDS_TOKEN:
+                draft.move_to(_status_now(draft.state))
+        case ParametersChanged(parameters=parameters):
+            draft.change(parameters=parameters)
+            draft.tell_session()
+        case Halted(by=by, reason=reason):
+            draft.change(halted=f"{reason} (by {by})")
+            draft.tell_session()
+        case Resumed():
+            if draft.state.halted is not None:
+                draft.change(halted=None)
+                draft.tell_session()
+        case StopRequested(reason=reason):
+            _stop(draft, reason)
+        case StartFailed(detail=detail):
+            draft.move_to(Status.FAILED, detail)
+        case SessionCreated():
+            raise DomainError("a session is created once")
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _prepare_day(draft: Draft, contracts: Contracts) -> None:
+    draft.change(contracts=contracts)
+    if draft.state.status is Status.STARTING:
+        draft.move_to(_status_now(draft.state))
+
+
+def _warm_up(draft: Draft, history: tuple[Candle, ...], today: tuple[Candle, ...]) -> None:
+    state = draft.state
+    if state.warm:
+        return
+    at_open = memory_after(state.at_open, history, state.parameters)
+    draft.change(
+        warm=True,
+        at_open=at_open,
+        memory=memory_after(at_open, today, state.parameters),
+        candles=today,
+    )
+    _settle(draft)
+
+
+def _close_candle(draft: Draft, candle: Candle) -> None:
+    """Decide each candle of the day once and in order; one that came too early or twice is no news."""
+    state = draft.state
+    is_next = candle.closed_at > max(state.decided_until, state.started_at)
+    if not (state.warm and is_next and state.day.counts(candle.start)):
+        return
+    draft.tell(candle)
+    decide_candle(draft, candle)
+    if candle.closed_at >= draft.at - timedelta(minutes=1):
+        _track(draft, candle.close)
+    _settle(draft)
+
+
+def _repair(draft: Draft, candles: tuple[Candle, ...]) -> None:
+    """Remember today anew with better candles; what was decided stays decided."""
+    state = draft.state
+    known_starts = {candle.start: candle for candle in state.candles}
+    for candle in candles:
+        if state.day.counts(candle.start) and candle.closed_at <= state.decided_until:
+            known_starts[candle.start] = candle
+    history = tuple(known_starts[start] for start in sorted(known_starts))
+    if history == state.candles:
+        return
+    changed = [candle for candle in history if candle not in state.candles]
+    draft.change(candles=history, memory=memory_after(state.at_open, history, state.parameters))
+    for candle in changed:
+        draft.tell(candle)
+    _settle(draft)
+
+
+def _read_chain(draft: Draft, reading: PcrReading) -> None:
+    draft.change(readings=(*draft.state.readings, reading))
+    draft.tell(reading)
+    if reading.spot is not None:
+        _track(draft, reading.spot)
+
+
+def _track(draft: Draft, spot: float) -> None:
+    """Follow the ATM strikes: the new ones are asked for before the old ones are let go."""
+    state = draft.state
+    if state.contracts is None:
+        return
+    wanted = tuple(option.key for option in state.contracts.around_the_money(spot))
+    if wanted == state.tracked or not wanted:
+        return
+    gained = tuple(key for key in wanted if key not in state.tracked)
+    lost = tuple(key for key in state.tracked if key not in wanted)
+    draft.change(tracked=wanted)
+    if gained:
+        draft.do(Subscribe(instruments=gained))
+    if lost:
+        draft.do(Unsubscribe(instruments=lost))
+
+
+def _change_feed(draft: Draft, status: FeedStatus, detail: str) -> None:
+    if status is draft.state.feed:
+        return
+    was = draft.state.feed
+    draft.change(feed=status)
+    draft.tell_session()
+    if status is FeedStatus.FEED_TAKEN:
+        draft.alert(Severity.WARNING, "FEED_TAKEN", f"Another program holds the broker's feed connection: {detail}")
+    elif status is FeedStatus.LOST and was is FeedStatus.CONNECTED:
+        draft.alert(Severity.WARNING, "FEED_LOST", f"The market feed was lost and is being reconnected: {detail}")
+
+
+def _pass_deadline(draft: Draft) -> None:
+    due = next_deadline(draft.state)
+    if due is None or draft.at < due:
+        return
+    if draft.state.status is Status.SCHEDULED:
+        draft.move_to(Status.STARTING)
+    else:
+        _stop(draft, StopReason.DAY_OVER)
+
+
+def _stop(draft: Draft, reason: StopReason) -> None:
+    """End the session. Nothing is held in mode signals, so nothing is waited for."""
+    if draft.state.tracked:
+        draft.do(Unsubscribe(instruments=draft.state.tracked))
+        draft.change(tracked=())
+    draft.move_to(Status.STOPPED, reason.value)
+
+
+def _settle(draft: Draft) -> None:
+    """Move on once the warm-up is whole; before that entries would be refused, signals never."""
+    if draft.state.status in (Status.WARMING_UP, Status.RUNNING):
+        draft.move_to(_status_now(draft.state))
+
+
+def _status_now(state: EngineState) -> Status:
+    """Return where a session that has its token stands."""
+    if state.contracts is None:
+        return Status.STARTING
+    return Status.RUNNING if state.warm and _is_whole(state) else Status.WARMING_UP
+
+
+def _is_whole(state: EngineState) -> bool:
+    """Whether the indicators are known, and the opening range where the day has one."""
+    levels = levels_of(state.memory, state.parameters)
+    has_range = known(levels.range_high) or not state.day.is_regular
+    return known(levels.vwap) and known(levels.ema_slow) and has_range
