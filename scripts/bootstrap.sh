@@ -82,7 +82,7 @@ fi
 if ! .venv/bin/python -c "$SUPPORTED" >/dev/null 2>&1; then
     if ! python=$(first_that_runs "$SUPPORTED"); then
         say "no Python 3.12 or 3.13 on this machine, so uv fetches one"
-        "$TOOLS/bin/uv" python install --quiet 3.13 ||
+        "$TOOLS/bin/uv" python install 3.13 ||
             die "no Python 3.12 or 3.13 was found, and none could be fetched: install one (pandas-ta needs 3.12 or later, numba 3.13 or earlier)"
         python=3.13
     fi
