@@ -7,7 +7,7 @@ WORKDIR /build
 # uv and hatchling by hash, then what the service needs by hash: this layer only changes with the locks.
 COPY requirements-build.lock requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock \
-    && uv venv /opt/algoexec \
+    && python -m venv --without-pip /opt/algoexec \
     && uv pip install --no-cache --python /opt/algoexec/bin/python --compile-bytecode --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.m[d] ./
