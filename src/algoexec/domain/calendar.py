@@ -150,3 +150,20 @@ def ist_minute(at: datetime) -> int:
 def from_ist_minute(minute: int) -> datetime:
     """Return the UTC moment of an `ist_minute`."""
     return datetime.fromtimestamp((minute - IST_OFFSET_MINUTES) * 60, UTC)
+
+
+POLL_EVERY_MINUTES: Final = 5
+POLL_SECOND: Final = 30
+
+
+def next_poll(after: datetime) -> datetime:
+    """Return the first moment later than `after` at which the option chain is polled.
+
+    Second 30 of every market minute divisible by five (strategy.md §7).
+    """
+    whole = int(after.timestamp())
+    step = POLL_EVERY_MINUTES * 60
+    due = whole // step * step + POLL_SECOND
+    while due <= after.timestamp():
+        due += step
+    return datetime.fromtimestamp(due, UTC)

@@ -79,3 +79,7 @@ class StoreUnavailable(StoreError):
 
 class FenceLost(StoreError):
     """Another owner has written this `(session, seq)`: this one must stop."""
+
+
+class BadRecording(AlgoexecError):
+    """A recorded day cannot be read; the message names file and line."""

@@ -1,0 +1,1 @@
+"""The fold over history: the same `step`, with records from files."""

@@ -1,0 +1,1 @@
+"""All concurrency: sessions, market desks, journal writer, streams."""
