@@ -38,9 +38,9 @@ class Journal(Protocol):
     async def append(self, entries: Sequence[JournalEntry]) -> dict[str, Exception]:
         """Write entries of any sessions in one durable insert; return what failed, by session id.
 
-        A duplicate `(session_id, seq)` that holds the same epoch and bytes is our own retry and
-        no error; any other is a `FenceLost`. After a session's first failure none of its later
-        entries of the same call is kept.
+        A session's entries of one call are kept together or not at all. A duplicate
+        `(session_id, seq)` that holds the same epoch and bytes is our own retry and no error;
+        any other is a `FenceLost`.
 
         Raises:
             StoreUnavailable: nothing is known to be written.
@@ -91,7 +91,8 @@ class SessionRow:
 class Query:
     """Filters of a list: None means any. `user_id` None is for a caller that may see all.
 
-    Newest first, by (time, id); `cursor` is the opaque end of an earlier page.
+    `since <= time < until`, newest first, by (time, id). `cursor` is the opaque end of an
+    earlier page: a list raises `InvalidCursor` when it is none of ours.
     """
 
     user_id: str | None = None
@@ -108,6 +109,10 @@ class Page[T]:
 
     items: tuple[T, ...]
     cursor: str | None = None
+
+
+class InvalidCursor(ValueError):
+    """A cursor that no page ever ended with."""
 
 
 class ActiveSessionExists(Exception):
@@ -136,7 +141,10 @@ class Sessions(Protocol):
         """Return sessions, newest first."""
 
     async def set_status(self, session_id: str, status: Status, reason: str | None, account: str | None) -> None:
-        """Project the state's status; a status that is over makes the session inactive."""
+        """Project the state's status; a status that is over makes the session inactive, for good.
+
+        `account` None leaves the known one.
+        """
 
     async def claim(self, session_id: str, owner: str, now: datetime, until: datetime) -> SessionRow | None:
         """Take the lease if it is free, expired or already ours; None when another holds it.
@@ -171,8 +179,13 @@ class Projections(Protocol):
     Everything is upserted by its key, so that writing it again changes nothing.
     """
 
-    async def project(self, venue: str, user_id: str, entries: Sequence[JournalEntry]) -> None:
-        """Store what the frames of `entries` hold and remember the last seq."""
+    async def project(
+        self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
+    ) -> None:
+        """Store what the frames of `entries` hold and remember the last seq of each session.
+
+        A candle of better provenance is not replaced by a worse one: sessions share candles.
+        """
 
     async def projected(self, session_id: str) -> int:
         """Return the last seq that was projected, 0 for none."""
