@@ -162,6 +162,15 @@ class CandleAssembler:
         """Return the first minute that is not settled yet."""
         return self._cursor
 
+    def running(self) -> Bar | None:
+        """Return the index's minute under way as far as it is known; None before its first tick."""
+        newest = max(self._index.built, default=None)
+        if newest is None or newest < self._cursor:
+            return None
+        bar = self._index.built[newest].bar()
+        traded = self._future.built.get(newest)
+        return bar._replace(volume=traded.volume if traded else 0)
+
     def connected(self) -> None:
         """A connection stands: coverage begins with its first frame."""
         self._covered_from = None

@@ -151,8 +151,8 @@ class DeadlinePassed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartFailed:
-    """The session can never start: `detail` says why, for a person."""
+class SessionFailed:
+    """The session cannot go on: `detail` says why, for a person."""
 
     detail: str
 
@@ -172,7 +172,7 @@ type Event = (
     | Resumed
     | StopRequested
     | DeadlinePassed
-    | StartFailed
+    | SessionFailed
 )
 
 

@@ -22,7 +22,7 @@ from algoexec.engine.events import (
     Record,
     Resumed,
     SessionCreated,
-    StartFailed,
+    SessionFailed,
     StopReason,
     StopRequested,
     TokenRejected,
@@ -141,7 +141,7 @@ def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm a
                 draft.tell_session()
         case StopRequested(reason=reason):
             _stop(draft, reason)
-        case StartFailed(detail=detail):
+        case SessionFailed(detail=detail):
             draft.move_to(Status.FAILED, detail)
         case SessionCreated():
             raise DomainError("a session is created once")

@@ -1,0 +1,87 @@
+"""One durable insert at a time, for all sessions of the process."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from algoexec.domain.errors import StoreUnavailable
+from algoexec.ports.clock import WallClock
+from algoexec.ports.stores import Journal, JournalEntry
+from algoexec.runtime.waiting import backoff
+from algoexec.telemetry import logger
+
+_log = logger("journal")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    entries: Sequence[JournalEntry]
+    done: asyncio.Future[None]
+
+
+class JournalWriter:
+    """Group commit: while one insert is under way, what comes next is gathered for the one after.
+
+    A database that does not answer is tried for ever with the same entries: the journal
+    knows our own retry from another owner's record. Until then nothing moves.
+    """
+
+    def __init__(self, journal: Journal, clock: WallClock) -> None:
+        """Write to `journal`; call `run` to begin."""
+        self._journal = journal
+        self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._failing_since: float | None = None
+
+    @property
+    def failing_for(self) -> float:
+        """Seconds since the journal could last be written; 0 when it can."""
+        return 0.0 if self._failing_since is None else self._clock.monotonic() - self._failing_since
+
+    async def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Return once the entries of one session are durable.
+
+        Raises:
+            FenceLost: another owner has written in their place.
+        """
+        waiting = _Waiting(entries, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
+        await waiting.done
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._waiting = self._waiting, []
+            if batch:
+                _answer(batch, await self._write([entry for waiting in batch for entry in waiting.entries]))
+
+    async def _write(self, entries: Sequence[JournalEntry]) -> dict[str, Exception]:
+        for pause in backoff(0.05, 1.0):
+            try:
+                failed = await self._journal.append(entries)
+            except StoreUnavailable as error:
+                if self._failing_since is None:
+                    self._failing_since = self._clock.monotonic()
+                    _log.error("journal unwritable", error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                if self._failing_since is not None:
+                    _log.info("journal writable again", after_s=round(self.failing_for, 1))
+                    self._failing_since = None
+                return failed
+        raise AssertionError("backoff never ends")
+
+
+def _answer(batch: Sequence[_Waiting], failed: dict[str, Exception]) -> None:
+    for waiting in batch:
+        if waiting.done.done():
+            continue
+        error = failed.get(waiting.entries[0].session_id)
+        if error is None:
+            waiting.done.set_result(None)
+        else:
+            waiting.done.set_exception(error)

@@ -1,0 +1,87 @@
+"""Keeps the lists (signals, PCR, candles, status) in step with the journal, off the critical path."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from algoexec.domain.errors import StoreError
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.engine.state import EngineState
+from algoexec.ports.clock import WallClock
+from algoexec.ports.stores import JournalEntry, Stores
+from algoexec.runtime.waiting import backoff
+from algoexec.telemetry import logger
+
+_log = logger("projector")
+
+
+class Projector:
+    """Writes projections and snapshots behind the journal. What it loses, a start makes anew."""
+
+    def __init__(self, stores: Stores, clock: WallClock) -> None:
+        """Write to `stores`; call `run` to begin."""
+        self._stores = stores
+        self._clock = clock
+        self._entries: dict[tuple[str, InstrumentKey, str], list[JournalEntry]] = defaultdict(list)
+        self._states: dict[str, EngineState] = {}
+        self._statuses: dict[str, tuple[EngineState, str | None]] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def project(self, state: EngineState, entries: list[JournalEntry]) -> None:
+        """Take over durable entries of one session."""
+        self._entries[state.venue, state.underlying, state.user_id].extend(entries)
+        self._stir()
+
+    def snapshot(self, state: EngineState) -> None:
+        """Keep `state`; of several that wait only the newest is written."""
+        self._states[state.session_id] = state
+        self._stir()
+
+    def status(self, state: EngineState, account: str | None) -> None:
+        """Show `state`'s status in the list of sessions."""
+        self._statuses[state.session_id] = (state, account)
+        self._stir()
+
+    async def settled(self) -> None:
+        """Return once everything handed over is written."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._write_all()
+            if not self._wake.is_set():
+                self._idle.set()
+
+    def _stir(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    async def _write_all(self) -> None:
+        entries, self._entries = self._entries, defaultdict(list)
+        states, self._states = self._states, {}
+        statuses, self._statuses = self._statuses, {}
+        store = self._stores
+        for state, account in statuses.values():
+            args = (state.session_id, state.status, state.reason, account)
+            await self._insist(partial(store.sessions.set_status, *args))
+        for (venue, underlying, user_id), group in entries.items():
+            await self._insist(partial(store.projections.project, venue, underlying, user_id, group))
+        for state in states.values():
+            await self._insist(partial(store.snapshots.save, state, self._clock.now()))
+
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write until it is written: the same again changes nothing."""
+        for pause in backoff(0.1, 2.0):
+            try:
+                await write()
+            except StoreError as error:
+                _log.warning("projection waits", error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return

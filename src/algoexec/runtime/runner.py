@@ -1,0 +1,248 @@
+"""Runs one session: the record loop, and what it needs from the market."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from algoexec.domain.errors import DomainError, FenceLost
+from algoexec.domain.market import Bar
+from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
+from algoexec.engine.events import DayPrepared, DeadlinePassed, Event, Record, SessionFailed, TokenRejected, WarmedUp
+from algoexec.engine.state import EngineState
+from algoexec.engine.step import changes, next_deadline, step
+from algoexec.engine.transition import Transition
+from algoexec.engine.version import ENGINE_VERSION
+from algoexec.ports.clock import MarketClock, WallClock
+from algoexec.ports.stores import JournalEntry, Tokens
+from algoexec.runtime.desk import MarketDesk
+from algoexec.runtime.desks import MarketDesks
+from algoexec.runtime.hub import StreamHub
+from algoexec.runtime.journal_writer import JournalWriter
+from algoexec.runtime.projector import Projector
+from algoexec.runtime.waiting import Pulse
+from algoexec.telemetry import logger
+
+_MARKET: Final = frozenset({Status.STARTING, Status.WARMING_UP, Status.RUNNING, Status.STOPPING})
+"""The statuses in which a session follows the market."""
+
+_BATCH: Final = 64
+"""How many waiting events are stepped and made durable together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What all runners of a process share."""
+
+    journal: JournalWriter
+    projector: Projector
+    hub: StreamHub
+    desks: MarketDesks
+    tokens: Tokens
+    clock: MarketClock
+    wall: WallClock
+
+
+@dataclass(slots=True)
+class _Told:
+    event: Event
+    answer: asyncio.Future[EngineState] | None = None
+
+
+class SessionRunner:
+    """The only writer of one session's journal, as long as its lease lasts.
+
+    Nothing unrecorded is done: an event is stepped, journaled with what came of it, and
+    only then does the new state hold, are effects performed and frames published.
+    """
+
+    def __init__(self, shell: Shell, state: EngineState, *, epoch: int, account: str | None) -> None:
+        """Go on from `state`, as owner number `epoch`."""
+        self._shell = shell
+        self._epoch = epoch
+        self._account = account
+        self._inbox: asyncio.Queue[_Told] = asyncio.Queue()
+        self._changed = Pulse()
+        self._desk: MarketDesk | None = None
+        self._log: structlog.stdlib.BoundLogger = logger("session").bind(session_id=state.session_id)
+        self.state = state
+
+    @property
+    def desk(self) -> MarketDesk | None:
+        """The desk this session is attached to now."""
+        return self._desk
+
+    def tell(self, event: Event) -> None:
+        """Put an event into the inbox."""
+        self._inbox.put_nowait(_Told(event))
+
+    async def ask(self, event: Event) -> EngineState:
+        """Put an event into the inbox; return the state once the event is durable.
+
+        Raises:
+            FenceLost: the session has another owner now.
+        """
+        answer: asyncio.Future[EngineState] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Told(event, answer))
+        return await answer
+
+    def running(self, at: datetime, minute: Bar) -> None:
+        """Show the minute under way to whoever watches."""
+        data = {"start": datetime.fromtimestamp(minute.minute * 60, UTC), **minute._asdict()}
+        del data["minute"]
+        self._shell.hub.publish_volatile(self.state.session_id, self.state.user_id, "candle_update", at, data)
+
+    async def run(self) -> None:
+        """Run until the session is over, cancelled, or another owner has taken it.
+
+        Raises:
+            FenceLost: another owner writes this journal.
+        """
+        helpers = [asyncio.create_task(self._follow_market()), asyncio.create_task(self._watch_deadlines())]
+        try:
+            while not self.state.status.is_over:
+                await self._take(await self._gather())
+        finally:
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            self._answer_rest()
+
+    async def _gather(self) -> list[_Told]:
+        batch = [await self._inbox.get()]
+        while len(batch) < _BATCH and not self._inbox.empty():
+            batch.append(self._inbox.get_nowait())
+        return batch
+
+    async def _take(self, batch: Sequence[_Told]) -> None:
+        """Step a batch of events, make it durable, then let it count."""
+        before = state = self.state
+        entries: list[JournalEntry] = []
+        for told in batch:
+            moved = self._step(state, told.event)
+            if changes(state, moved):
+                state = moved.state
+                entries.append(self._entry(told.event, moved))
+        if entries:
+            await self._shell.journal.append(entries)
+            self.state = state
+            await self._let_count(before, entries)
+        for told in batch:
+            if told.answer is not None and not told.answer.done():
+                told.answer.set_result(self.state)
+
+    def _step(self, state: EngineState, event: Event) -> Transition:
+        record = Record(seq=state.seq + 1, at=max(self._shell.clock.now(), state.at), event=event)
+        try:
+            return step(state, record)
+        except DomainError as error:
+            self._log.exception("contradiction", event_type=type(event).__name__)
+            detail = f"{type(event).__name__}: {error}"
+            return step(state, Record(seq=record.seq, at=record.at, event=SessionFailed(detail=detail)))
+
+    def _entry(self, event: Event, moved: Transition) -> JournalEntry:
+        state = moved.state
+        return JournalEntry(
+            session_id=state.session_id,
+            epoch=self._epoch,
+            engine=ENGINE_VERSION,
+            recorded_at=self._shell.wall.now(),
+            record=Record(seq=state.seq, at=state.at, event=event),
+            effects=moved.effects,
+            frames=moved.frames,
+        )
+
+    async def _let_count(self, before: EngineState, entries: list[JournalEntry]) -> None:
+        frames: list[Frame] = [frame for entry in entries for frame in entry.frames]
+        self._shell.hub.publish(self.state.session_id, self.state.user_id, frames)
+        self._shell.projector.project(self.state, entries)
+        moved_on = (before.status, before.reason) != (self.state.status, self.state.reason)
+        if moved_on:
+            self._log.info("status", status=self.state.status.value, reason=self.state.reason)
+            self._shell.projector.status(self.state, self._account)
+        if moved_on or len(before.candles) != len(self.state.candles):
+            self._shell.projector.snapshot(self.state)
+        self._changed.beat()
+        for entry in entries:
+            for effect in entry.effects:
+                await self._perform(effect)
+
+    async def _perform(self, effect: Effect) -> None:
+        """Do what the step asked for. Without a desk the next one is asked for all that is tracked."""
+        if self._desk is None:
+            return
+        match effect:
+            case Subscribe(instruments=instruments):
+                await self._desk.subscribe(instruments)
+            case Unsubscribe(instruments=instruments):
+                await self._desk.unsubscribe(instruments)
+
+    async def _watch_deadlines(self) -> None:
+        while (due := next_deadline(self.state)) is not None:
+            passed = asyncio.ensure_future(self._shell.clock.wait_until(due))
+            moved = asyncio.ensure_future(self._deadline_moves_from(due))
+            try:
+                await asyncio.wait((passed, moved), return_when=asyncio.FIRST_COMPLETED)
+                if not moved.done():
+                    self.tell(DeadlinePassed())
+                    await moved
+            finally:
+                passed.cancel()
+                moved.cancel()
+
+    async def _deadline_moves_from(self, due: datetime) -> None:
+        await self._changed.until(lambda: next_deadline(self.state) != due)
+
+    async def _follow_market(self) -> None:
+        """Stay attached to a desk whenever the session's status asks for the market."""
+        while True:
+            await self._changed.until(lambda: self.state.status in _MARKET)
+            token = await self._shell.tokens.get(self.state.session_id, self._shell.wall.now())
+            if token is None:
+                await self.ask(TokenRejected(detail="no living access token; hand one in"))
+                continue
+            async with self._shell.desks.use(token, self.state.underlying, self.state.day) as desk:
+                await self._stay_at(desk)
+
+    async def _stay_at(self, desk: MarketDesk) -> None:
+        leave = asyncio.ensure_future(self._changed.until(lambda: self.state.status not in _MARKET))
+        work = asyncio.ensure_future(self._work_at(desk))
+        closed = asyncio.ensure_future(desk.closed.wait())
+        try:
+            await asyncio.wait((leave, closed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (leave, work, closed):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            self._desk = None
+            desk.detach(self)
+        if desk.refusal is not None:
+            await self.ask(TokenRejected(detail=desk.refusal))
+
+    async def _work_at(self, desk: MarketDesk) -> None:
+        """Bring the session up to what the desk knows, then let it listen."""
+        opened = await desk.opened()
+        if opened is None:
+            return
+        if self.state.contracts is None:
+            await self.ask(DayPrepared(contracts=opened.contracts))
+        if not self.state.warm:
+            today = await opened.minutes.past(self.state.started_at)
+            await self.ask(WarmedUp(history=opened.history, today=today))
+        self._desk = desk
+        await desk.subscribe(self.state.tracked)
+        desk.attach(self, opened)
+
+    def _answer_rest(self) -> None:
+        while not self._inbox.empty():
+            told = self._inbox.get_nowait()
+            if told.answer is not None and not told.answer.done():
+                if self.state.status.is_over:
+                    told.answer.set_result(self.state)
+                else:
+                    told.answer.set_exception(FenceLost(f"session {self.state.session_id} is not run here any more"))
