@@ -1,0 +1,353 @@
+"""One connection's view of the stream: begin, catch up, then live."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from algoexec.engine.effects import Frame
+from algoexec.ports.clock import WallClock
+from algoexec.runtime.cursor import Cursor, CursorWriter, read_cursor
+from algoexec.runtime.wire import Encoded, Message, complete, encode, unnumbered
+
+_MARGIN: Final = timedelta(minutes=1)
+"""A session this young is named in every cursor: its row may have been on its way when we looked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions:
+    """`depth` is how many frames a watcher may lie behind, `page` how many a replay reads at a time.
+
+    A cursor that lies further back than `longest_replay` frames is too old; a heartbeat
+    comes every `heartbeat` seconds of wall time.
+    """
+
+    depth: int = 2048
+    page: int = 500
+    longest_replay: int = 50_000
+    heartbeat: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a watcher wants. `session_id` None: every session of `user_id`, or of everybody.
+
+    `topics` None: all types. Whether the caller may see the session was asked before.
+    """
+
+    session_id: str | None = None
+    user_id: str | None = None
+    topics: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A session when a watch begins: `frames` is the number of its newest frame, None when not known.
+
+    `describe` returns what a snapshot tells of it.
+    """
+
+    session_id: str
+    created_at: datetime
+    is_active: bool
+    frames: int | None
+    describe: Callable[[], Mapping[str, Any]]
+
+
+class Directory(Protocol):
+    """The sessions that one caller may see."""
+
+    async def standing(self, since: datetime | None) -> Sequence[Standing]:
+        """Return the active ones, and with `since` also those created at or after it."""
+
+    async def one(self, session_id: str) -> Standing | None:
+        """Return that session, over or not; None when the caller may not see it."""
+
+
+class EndReason(StrEnum):
+    """Why a watch ended although the client wanted more."""
+
+    TOO_SLOW = "too_slow"
+    RESTART = "restart"
+
+
+class WatchEnded(Exception):
+    """The hub ended the watch."""
+
+    def __init__(self, reason: EndReason, detail: str) -> None:
+        """Keep the reason for the close code, the detail for a person."""
+        super().__init__(detail)
+        self.reason = reason
+
+
+class _Gap(Exception):
+    """What `since` names cannot be had; the argument says why."""
+
+
+class Watcher:
+    """Collects from the moment it is made; iterate over `messages` once.
+
+    Per session, frames come in order and each once. `prev` of a frame is the position of
+    its session in the cursor before it, so a client that compares the two sees any loss.
+    """
+
+    def __init__(
+        self,
+        frames: Callable[[str, int, int], Awaitable[Sequence[Frame]]],
+        clock: WallClock,
+        options: HubOptions,
+        wanted: Filter,
+        directory: Directory,
+        since: str | None,
+        leave: Callable[["Watcher"], None],
+    ) -> None:
+        """Begin to collect; nothing is read before the first message is asked for."""
+        self.wanted: Final = wanted
+        self.ended: EndReason | None = None
+        self._detail = ""
+        self._frames: Final = frames
+        self._clock: Final = clock
+        self._options: Final = options
+        self._directory: Final = directory
+        self._since: Final = since
+        self._leave: Final = leave
+        self._is_in: bool = True
+        self._queue: Final[deque[Encoded]] = deque()
+        self._newest: Final[dict[tuple[str, str], Message]] = {}
+        self._is_live = False
+        self._missed: Final[set[str]] = set()
+        self._owed: Final[dict[str, int]] = {}
+        self._sent: Final[dict[str, int]] = {}
+        self._scanned: Final[dict[str, int]] = {}
+        self._cursor = CursorWriter(Cursor(clock.now(), {}))
+        self._wake: Final = asyncio.Event()
+        self._is_due = False
+        self.over: Final = asyncio.Event()
+        """Set when the watch has ended, also while its consumer is stuck in a send."""
+
+    def offer(self, encoded: Encoded) -> None:
+        """Take a frame that was just published."""
+        if encoded.type == "candle":
+            # The minute is over: what was to be told of it while it ran would now come after its end.
+            self._newest.pop((encoded.session_id, "candle_update"), None)
+        topics = self.wanted.topics
+        if topics is not None and encoded.type not in topics:
+            return
+        self._queue.append(encoded)
+        if len(self._queue) > self._options.depth:
+            self._overflow()
+        self._wake.set()
+
+    def offer_volatile(self, session_id: str, message: Message) -> None:
+        """Take a frame of which only the newest counts."""
+        if self.wanted.topics is None or message.type in self.wanted.topics:
+            self._newest[session_id, message.type] = message
+            self._wake.set()
+
+    def end(self, reason: EndReason, detail: str) -> None:
+        """End the watch from the hub's side; `messages` raises `WatchEnded`."""
+        if self.ended is None:
+            self.ended, self._detail = reason, detail
+            self._queue.clear()
+            self._newest.clear()
+            self._go()
+            self._wake.set()
+            self.over.set()
+
+    async def __aenter__(self) -> Self:
+        """Return itself: it was watching already."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the hub."""
+        self._go()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Yield what the connection is to send: what it missed or a snapshot, then live, for ever.
+
+        Raises:
+            WatchEnded: the hub dropped this watcher or is closing.
+            StoreUnavailable: what was missed cannot be read now.
+        """
+        since = self._since
+        while not self._is_live:
+            try:
+                if since is None:
+                    yield await self._snapshot()
+                else:
+                    await self._resume(since)
+                async for message in self._catch_up():
+                    yield message
+            except _Gap as gap:
+                since = None
+                yield unnumbered("gap", self.wanted.session_id, self._clock.now(), {"reason": str(gap)})
+        async for message in self._live():
+            yield message
+
+    async def _live(self) -> AsyncIterator[Message]:
+        timer = self._arm()
+        try:
+            while True:
+                self._raise_if_ended()
+                while self._queue:
+                    if (message := self._next(self._queue.popleft())) is not None:
+                        yield message
+                while self._newest:
+                    yield self._newest.pop(next(iter(self._newest)))
+                if self._is_due:
+                    self._is_due = False
+                    timer = self._arm()
+                    yield self._heartbeat()
+                if not self._queue and not self._newest:
+                    self._wake.clear()
+                    self._raise_if_ended()
+                    await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    def _arm(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._options.heartbeat, self._beat)
+
+    def _beat(self) -> None:
+        self._is_due = True
+        self._wake.set()
+
+    def _heartbeat(self) -> Message:
+        return unnumbered("heartbeat", self.wanted.session_id, self._clock.now(), {}, self._cursor.text())
+
+    def _next(self, encoded: Encoded) -> Message | None:
+        """Return the frame with its place in this connection; None when it was replayed already."""
+        session_id, number = encoded.session_id, encoded.number
+        if number <= self._scanned.get(session_id, 0):
+            return None
+        prev = self._sent.get(session_id, 0)
+        self._sent[session_id] = self._scanned[session_id] = number
+        self._cursor.move(session_id, number)
+        return complete(encoded, prev, self._cursor.text())
+
+    async def _snapshot(self) -> Message:
+        """Forget what was sent and begin from how the sessions stand."""
+        base = self._clock.now() - _MARGIN
+        if self.wanted.session_id is None:
+            found = await self._directory.standing(base)
+        else:
+            one = await self._directory.one(self.wanted.session_id)
+            found = () if one is None else (one,)
+        positions = {one.session_id: await self._newest_of(one) for one in found}
+        self._begin_at(Cursor(base, positions))
+        shown = [one for one in found if one.is_active or self.wanted.session_id is not None]
+        sessions = [{**one.describe(), "seq": positions[one.session_id]} for one in shown]
+        return unnumbered(
+            "snapshot", self.wanted.session_id, self._clock.now(), {"sessions": sessions}, self._cursor.text()
+        )
+
+    async def _resume(self, since: str) -> None:
+        """Stand where the client stood; what is not delivered yet is left to `_catch_up`."""
+        cursor, base = self._read(since), self._clock.now() - _MARGIN
+        if self.wanted.session_id is None:
+            found = {one.session_id: one for one in await self._directory.standing(cursor.base)}
+        else:
+            found = {}
+        named = (self.wanted.session_id,) if self.wanted.session_id is not None else tuple(cursor.positions)
+        for session_id in named:
+            if session_id not in found:
+                one = await self._directory.one(session_id)
+                if one is None:
+                    raise _Gap("unknown_cursor")
+                found[session_id] = one
+        positions = {one.session_id: await self._position(one, cursor) for one in found.values()}
+        newest = {one.session_id: await self._newest_of(one) for one in found.values()}
+        if sum(max(0, newest[key] - at) for key, at in positions.items()) > self._options.longest_replay:
+            raise _Gap("too_old")
+        finished = {
+            key
+            for key, one in found.items()
+            if newest[key] <= positions[key] and not one.is_active and one.created_at < base
+        }
+        self._owed.update(newest)
+        self._begin_at(Cursor(base, {key: at for key, at in positions.items() if key not in finished}))
+        self._missed.update(positions.keys() - finished)
+
+    def _read(self, since: str) -> Cursor:
+        if since.isascii() and since.isdigit() and len(since) <= 18 and self.wanted.session_id is not None:
+            return Cursor(self._clock.now(), {self.wanted.session_id: int(since)})
+        cursor = read_cursor(since)
+        if cursor is None:
+            raise _Gap("unknown_cursor")
+        return cursor
+
+    async def _position(self, one: Standing, cursor: Cursor) -> int:
+        position = cursor.positions.get(one.session_id)
+        if position is None:
+            if one.created_at < cursor.base:
+                raise _Gap("unknown_cursor")  # it is of a connection that watched other sessions
+            return 0
+        if position > await self._newest_of(one) and not await self._frames(one.session_id, position - 1, 1):
+            raise _Gap("unknown_cursor")
+        return position
+
+    async def _newest_of(self, one: Standing) -> int:
+        if one.frames is not None:
+            return one.frames
+        newest = 0
+        while page := await self._frames(one.session_id, newest, self._options.page):
+            newest = page[-1].number
+        return newest
+
+    def _begin_at(self, cursor: Cursor) -> None:
+        self._cursor = CursorWriter(cursor)
+        self._sent.clear()
+        self._sent.update(cursor.positions)
+        self._scanned.clear()
+        self._scanned.update(cursor.positions)
+
+    async def _catch_up(self) -> AsyncIterator[Message]:
+        """Replay until the queue holds everything that comes after the replay."""
+        while self._missed:
+            session_id = self._missed.pop()
+            async for message in self._replay(session_id):
+                yield message
+        self._is_live = True
+
+    async def _replay(self, session_id: str) -> AsyncIterator[Message]:
+        topics = self.wanted.topics
+        while True:
+            after = self._scanned.get(session_id, 0)
+            page = await self._frames(session_id, after, self._options.page)
+            self._raise_if_ended()
+            for frame in page:
+                if frame.number != after + 1:
+                    raise _Gap("too_old")
+                after = frame.number
+                if topics is None or frame.type in topics:
+                    message = self._next(encode(session_id, frame))
+                    assert message is not None  # noqa: S101 - it is beyond what was scanned
+                    yield message
+                self._scanned[session_id] = after
+            if len(page) < self._options.page:
+                if after < self._owed.pop(session_id, 0):
+                    raise _Gap("too_old")
+                return
+
+    def _overflow(self) -> None:
+        if self._is_live:
+            self.end(EndReason.TOO_SLOW, f"more than {self._options.depth} frames behind")
+            return
+        # What is dropped here is in the journal: the replay under way will come to it.
+        self._missed.update(encoded.session_id for encoded in self._queue)
+        self._queue.clear()
+
+    def _raise_if_ended(self) -> None:
+        if self.ended is not None:
+            raise WatchEnded(self.ended, self._detail)
+
+    def _go(self) -> None:
+        if self._is_in:
+            self._is_in = False
+            self._leave(self)
