@@ -12,7 +12,16 @@ import structlog
 from algoexec.domain.errors import DomainError, FenceLost
 from algoexec.domain.market import Bar
 from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
-from algoexec.engine.events import DayPrepared, DeadlinePassed, Event, Record, SessionFailed, TokenRejected, WarmedUp
+from algoexec.engine.events import (
+    DayPrepared,
+    DeadlinePassed,
+    Event,
+    Record,
+    SessionCreated,
+    SessionFailed,
+    TokenRejected,
+    WarmedUp,
+)
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.transition import Transition
@@ -70,6 +79,21 @@ class SessionRunner:
         self._desk: MarketDesk | None = None
         self._log: structlog.stdlib.BoundLogger = logger("session").bind(session_id=state.session_id)
         self.state = state
+
+    @classmethod
+    async def begin(cls, shell: Shell, created: SessionCreated, *, epoch: int, account: str | None) -> "SessionRunner":
+        """Journal the first record and return the runner of the new session.
+
+        Raises:
+            FenceLost: the session exists already.
+        """
+        moved = step(None, Record(seq=1, at=shell.clock.now(), event=created))
+        runner = cls(shell, moved.state, epoch=epoch, account=account)
+        entry = runner._entry(created, moved)
+        await shell.journal.append([entry])
+        await runner._let_count(moved.state, [entry])
+        shell.projector.status(moved.state, account)
+        return runner
 
     @property
     def desk(self) -> MarketDesk | None:

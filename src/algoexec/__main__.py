@@ -1,0 +1,5 @@
+"""`python -m algoexec`."""
+
+from algoexec.cli import main
+
+main()

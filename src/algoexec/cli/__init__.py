@@ -1,0 +1,21 @@
+"""The command line. Each command imports what it needs, so that `--help` is instant."""
+
+from typing import Final
+
+import typer
+
+from algoexec.cli import recorded
+
+app: Final = typer.Typer(
+    name="algoexec",
+    help="Run automated Bank Nifty option-scalping sessions over the Upstox broker API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("signals")(recorded.signals)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,30 @@
+"""Who holds a session's lease, and whether that process can still be alive."""
+
+import os
+import secrets
+import socket
+
+
+def new_owner() -> str:
+    """Return a name for this process that no other and no later one has."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
+def is_surely_dead(owner: str, me: str) -> bool:
+    """Return whether `owner` was a process of this host that has ended.
+
+    A lease of another host is believed until it expires: its process cannot be seen.
+    """
+    host, pid, _ = owner.split("/")
+    my_host, my_pid, _ = me.split("/")
+    if host != my_host or owner == me:
+        return False
+    if pid == my_pid:
+        return True  # our own number, another life
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -1,0 +1,39 @@
+"""How long an access token lives."""
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+from algoexec.domain.calendar import IST, ist
+from algoexec.ports.credentials import AccessToken
+
+DEATH: Final = time(3, 30)
+"""Upstox ends every access token at the next 03:30 IST, whenever it was issued (facts: DOC get-token)."""
+
+
+def expiry_of(token: AccessToken, now: datetime) -> datetime:
+    """Return when `token` dies, wall time: its own `exp` when it is a JWT, else the next 03:30 IST.
+
+    The signature is the broker's to check; here only the date is read.
+    """
+    return _jwt_expiry(token) or next_death(now)
+
+
+def next_death(now: datetime) -> datetime:
+    """Return the next 03:30 IST after `now`, UTC."""
+    today = now.astimezone(IST).date()
+    death = ist(today, DEATH)
+    return death if death > now else ist(today + timedelta(days=1), DEATH)
+
+
+def _jwt_expiry(token: AccessToken) -> datetime | None:
+    parts = token.reveal().split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(float(claims["exp"]), UTC)
+    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,73 @@
+"""What an operator can set, from the environment (`ALGOEXEC_…`). Read by `cli` and `bootstrap` alone."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Broker(StrEnum):
+    """Where sessions trade."""
+
+    UPSTOX = "upstox"
+    SIMULATOR = "simulator"
+
+
+class Settings(BaseSettings):
+    """The service's settings. Every one has a default that is safe on one's own machine."""
+
+    model_config = SettingsConfigDict(env_prefix="ALGOEXEC_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs keys or JWT.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(Path("data"), description="Private files: the embedded database, the secret key.")
+    mongodb_uri: SecretStr | None = Field(None, description="MongoDB replica set. None starts a private mongod.")
+    mongodb_database: str = Field("algoexec", min_length=1, max_length=38, description="Database name.")
+    broker: Broker = Field(Broker.UPSTOX, description="The real broker, or the simulator on loopback.")
+    simulator_url: str = Field("http://127.0.0.1:8010", description="The simulator's address (loopback only).")
+    secret_key: SecretStr | None = Field(
+        None, description="Encrypts broker tokens; comma-separated, newest first. None uses a key file in data_dir."
+    )
+    jwks_url: str | None = Field(None, description="Where the keys of RS256/ES256 JWTs are published.")
+    jwt_secret: SecretStr | None = Field(None, description="Secret of HS256 JWTs, 32 bytes or more.")
+    jwt_audience: str = Field("algoexec", description="Audience that a JWT must name.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of browser pages that may call, comma-separated."
+    )
+    log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error.")
+    web_concurrency: int = Field(1, alias="WEB_CONCURRENCY", description="Must be 1: a session has one owner.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < 32:
+            raise ValueError("a JWT secret has 32 bytes or more")
+        return value
+
+    @field_validator("web_concurrency")
+    @classmethod
+    def _one_worker(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError("algoexec runs one worker a process; start more services instead of more workers")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_of_jwt(self) -> Self:
+        if self.jwks_url is not None and self.jwt_secret is not None:
+            raise ValueError("set ALGOEXEC_JWKS_URL or ALGOEXEC_JWT_SECRET, not both: the algorithm is pinned")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in LOOPBACK
