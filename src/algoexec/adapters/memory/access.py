@@ -1,0 +1,105 @@
+"""Broker tokens, API keys and the answers already given, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from algoexec.adapters.memory.reach import Reach
+from algoexec.domain.errors import StoreError
+from algoexec.ports.credentials import AccessToken
+from algoexec.ports.stores import ApiKey, StoredAnswer
+
+
+class MemoryTokens:
+    """Broker access tokens. They do not rest anywhere, so they are not encrypted."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin empty."""
+        self._reach = reach
+        self._kept: dict[str, tuple[AccessToken, datetime]] = {}
+
+    async def put(self, session_id: str, token: AccessToken, expires_at: datetime) -> None:
+        """Keep the session's token until wall time `expires_at`."""
+        self._reach.check()
+        self._kept[session_id] = (token, expires_at)
+
+    async def get(self, session_id: str, now: datetime) -> AccessToken | None:
+        """Return the token; None when there is none or it is dead."""
+        self._reach.check()
+        token, expires_at = self._kept.get(session_id, (None, now))
+        return token if expires_at > now else None
+
+    async def delete(self, session_id: str) -> None:
+        """Forget the token."""
+        self._reach.check()
+        self._kept.pop(session_id, None)
+
+
+class MemoryApiKeys:
+    """API keys by id."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin empty."""
+        self._reach = reach
+        self._keys: dict[str, ApiKey] = {}
+
+    async def add(self, key: ApiKey) -> None:
+        """Add a key."""
+        self._reach.check()
+        if any(key.id == other.id or key.digest == other.digest for other in self._keys.values()):
+            raise StoreError(f"API key {key.id} exists")
+        self._keys[key.id] = key
+
+    async def by_digest(self, digest: str) -> ApiKey | None:
+        """Return the living key with that digest."""
+        self._reach.check()
+        return next((key for key in self._keys.values() if key.digest == digest and key.revoked_at is None), None)
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Return all keys, newest first."""
+        self._reach.check()
+        return sorted(self._keys.values(), key=lambda key: key.created_at, reverse=True)
+
+    async def revoke(self, key_id: str, at: datetime) -> bool:
+        """Revoke a key; False when it is unknown or already revoked."""
+        self._reach.check()
+        key = self._keys.get(key_id)
+        if key is None or key.revoked_at is not None:
+            return False
+        self._keys[key_id] = replace(key, revoked_at=at)
+        return True
+
+    async def any(self) -> bool:
+        """Return whether a living key exists: then anonymous access is over."""
+        self._reach.check()
+        return any(key.revoked_at is None for key in self._keys.values())
+
+
+class MemoryIdempotency:
+    """Answers under their scope."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin empty."""
+        self._reach = reach
+        self._kept: dict[str, tuple[StoredAnswer, datetime]] = {}
+
+    async def begin(self, scope: str, request_mac: str, now: datetime, until: datetime) -> StoredAnswer | None:
+        """Reserve `scope`; None when it is ours now, else what is stored under it."""
+        self._reach.check()
+        answer, expires_at = self._kept.get(scope, (None, now))
+        if answer is not None and expires_at > now:
+            return answer
+        self._kept[scope] = (StoredAnswer(request_mac=request_mac, status=None, body=b""), until)
+        return None
+
+    async def finish(self, scope: str, answer: StoredAnswer) -> None:
+        """Keep the answer."""
+        self._reach.check()
+        if scope in self._kept:
+            self._kept[scope] = (answer, self._kept[scope][1])
+
+    async def forget(self, scope: str) -> None:
+        """Drop the reservation; an answer that was given stays."""
+        self._reach.check()
+        if scope in self._kept and self._kept[scope][0].status is None:
+            del self._kept[scope]

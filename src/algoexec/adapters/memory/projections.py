@@ -1,0 +1,103 @@
+"""Signals, rejections, PCR and candles in memory."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final
+
+from algoexec.adapters.memory.lists import newest_first
+from algoexec.adapters.memory.reach import Reach
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.market import Candle, Provenance
+from algoexec.domain.options import PcrReading
+from algoexec.domain.signals import Signal
+from algoexec.engine.effects import Alert, SessionChanged
+from algoexec.ports.paging import Position
+from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+
+RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
+"""Provenance of a candle, worst first."""
+
+
+class MemoryProjections:
+    """Projections in dicts by key."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin empty."""
+        self._reach = reach
+        self._candidates: dict[str, StoredSignal] = {}
+        self._readings: dict[tuple[str, InstrumentKey, date, datetime], PcrReading] = {}
+        self._candles: dict[tuple[str, InstrumentKey, datetime], Candle] = {}
+        self._progress: dict[str, int] = {}
+
+    async def project(
+        self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
+    ) -> None:
+        """Keep what the frames of `entries` hold and the last seq of each session."""
+        self._reach.check()
+        for entry in entries:
+            self._keep(venue, underlying, user_id, entry)
+            done = self._progress.get(entry.session_id, 0)
+            self._progress[entry.session_id] = max(done, entry.record.seq)
+
+    async def projected(self, session_id: str) -> int:
+        """Return the last seq that was projected, 0 for none."""
+        self._reach.check()
+        return self._progress.get(session_id, 0)
+
+    async def signals(self, query: Query) -> Page[StoredSignal]:
+        """Return emitted signals, newest first."""
+        return self._list(query, rejected=False)
+
+    async def rejections(self, query: Query) -> Page[StoredSignal]:
+        """Return rejections, newest first."""
+        return self._list(query, rejected=True)
+
+    async def pcr(self, venue: str, underlying: InstrumentKey, query: Query) -> Page[PcrReading]:
+        """Return the PCR series, newest first (user and session filters do not apply)."""
+        self._reach.check()
+        rows = (
+            (Position(reading.at, key[2].isoformat()), reading)
+            for key, reading in self._readings.items()
+            if key[:2] == (venue, underlying)
+        )
+        return newest_first(rows, query)
+
+    async def candles(
+        self, venue: str, underlying: InstrumentKey, since: datetime, until: datetime
+    ) -> Sequence[Candle]:
+        """Return candles with `since <= start < until`, oldest first."""
+        self._reach.check()
+        wanted = [key for key in self._candles if key[:2] == (venue, underlying) and since <= key[2] < until]
+        return [self._candles[key] for key in sorted(wanted)]
+
+    def _list(self, query: Query, *, rejected: bool) -> Page[StoredSignal]:
+        self._reach.check()
+        rows = (
+            (Position(stored.signal.at, stored.signal.id), stored)
+            for stored in self._candidates.values()
+            if stored.signal.is_rejection is rejected
+            and query.session_id in (None, stored.session_id)
+            and query.user_id in (None, stored.user_id)
+        )
+        return newest_first(rows, query)
+
+    def _keep(self, venue: str, underlying: InstrumentKey, user_id: str, entry: JournalEntry) -> None:
+        n = 0
+        for frame in entry.frames:
+            match frame.body:
+                case Signal() as signal:
+                    self._candidates[signal.id] = StoredSignal(
+                        session_id=entry.session_id, user_id=user_id, seq=entry.record.seq, n=n, signal=signal
+                    )
+                    n += 1
+                case PcrReading() as reading:
+                    self._readings[venue, reading.underlying, reading.expiry, reading.at] = reading
+                case Candle() as candle:
+                    self._keep_better((venue, underlying, candle.start), candle)
+                case SessionChanged() | Alert():
+                    pass
+
+    def _keep_better(self, key: tuple[str, InstrumentKey, datetime], candle: Candle) -> None:
+        kept = self._candles.get(key, candle)
+        if RANK.index(candle.provenance) >= RANK.index(kept.provenance):
+            self._candles[key] = candle

@@ -1,0 +1,1 @@
+"""MongoDB: documents, codec, stores, migrations, and a private server where none is configured."""

@@ -1,0 +1,176 @@
+"""Signals, rejections, PCR and candles, as lists want them. All of it can be made again from the journal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import beanie
+from pymongo import ReplaceOne, UpdateOne, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.market import Candle, Provenance
+from algoexec.domain.options import PcrReading
+from algoexec.domain.signals import Signal
+from algoexec.engine.effects import Alert, SessionChanged
+from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+from algoexec.storage.codec import BSON, Document
+from algoexec.storage.connection import answered
+from algoexec.storage.documents import (
+    CandleDocument,
+    Collections,
+    PcrDocument,
+    ProgressDocument,
+    RejectionDocument,
+    SignalDocument,
+)
+from algoexec.storage.lists import newest_first
+
+type Write = ReplaceOne[Document] | UpdateOne
+type Writes = dict[AsyncCollection[Document], list[Write]]
+
+RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
+"""Provenance of a candle, worst first."""
+
+
+class MongoProjections:
+    """Projections in MongoDB.
+
+    Written without waiting for a majority or the disk: a lost tail is projected again, and
+    progress, which is written last, cannot outlive what it vouches for.
+    """
+
+    def __init__(self, collections: Collections) -> None:
+        """Use the raw collections: Beanie reads a list of signals three times slower."""
+
+        def lax(document: type[beanie.Document]) -> AsyncCollection[Document]:
+            raw: AsyncCollection[Document] = collections[document].get_pymongo_collection()
+            return raw.with_options(write_concern=WriteConcern(w=1))
+
+        self._signals = lax(SignalDocument)
+        self._rejections = lax(RejectionDocument)
+        self._pcr = lax(PcrDocument)
+        self._candles = lax(CandleDocument)
+        self._progress = lax(ProgressDocument)
+
+    async def project(
+        self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
+    ) -> None:
+        """Store what the frames of `entries` hold and remember the last seq of each session."""
+        writes: dict[str, tuple[AsyncCollection[Document], list[Write]]] = {}
+        last: dict[str, int] = {}
+        for entry in entries:
+            last[entry.session_id] = max(entry.record.seq, last.get(entry.session_id, 0))
+            for collection, write in self._writes(venue, underlying, user_id, entry):
+                writes.setdefault(collection.name, (collection, []))[1].append(write)
+        progress = [UpdateOne({"_id": id_}, {"$max": {"seq": seq}}, upsert=True) for id_, seq in last.items()]
+        with answered():
+            for collection, batch in writes.values():
+                # In order: a candle that is repaired twice ends as it was repaired last.
+                await collection.bulk_write(batch, ordered=collection is self._candles)
+            if progress:
+                await self._progress.bulk_write(progress, ordered=False)
+
+    async def projected(self, session_id: str) -> int:
+        """Return the last seq that was projected, 0 for none."""
+        with answered():
+            found = await self._progress.find_one({"_id": session_id})
+        return found["seq"] if found else 0
+
+    async def signals(self, query: Query) -> Page[StoredSignal]:
+        """Return emitted signals, newest first."""
+        return await newest_first(self._signals, _owned(query), query, _stored_signal)
+
+    async def rejections(self, query: Query) -> Page[StoredSignal]:
+        """Return rejections, newest first."""
+        return await newest_first(self._rejections, _owned(query), query, _stored_signal)
+
+    async def pcr(self, venue: str, underlying: InstrumentKey, query: Query) -> Page[PcrReading]:
+        """Return the PCR series, newest first (user and session filters do not apply)."""
+        wanted: Document = {"venue": venue, "underlying": underlying}
+        return await newest_first(
+            self._pcr, wanted, query, lambda document: BSON.decode(PcrReading, document["reading"])
+        )
+
+    async def candles(
+        self, venue: str, underlying: InstrumentKey, since: datetime, until: datetime
+    ) -> Sequence[Candle]:
+        """Return candles with `since <= start < until`, oldest first."""
+        wanted = {"venue": venue, "underlying": underlying, "start": {"$gte": since, "$lt": until}}
+        with answered():
+            found = await self._candles.find(wanted).sort("start").to_list()
+        return [BSON.decode(Candle, document["candle"]) for document in found]
+
+    def _writes(
+        self, venue: str, underlying: InstrumentKey, user_id: str, entry: JournalEntry
+    ) -> Iterator[tuple[AsyncCollection[Document], Write]]:
+        n = 0
+        for frame in entry.frames:
+            match frame.body:
+                case Signal() as signal:
+                    collection = self._rejections if signal.is_rejection else self._signals
+                    yield collection, _upsert(_candidate(StoredSignal(
+                        session_id=entry.session_id, user_id=user_id, seq=entry.record.seq, n=n, signal=signal
+                    )))  # fmt: skip
+                    n += 1
+                case PcrReading() as reading:
+                    yield self._pcr, _upsert(_reading(venue, reading))
+                case Candle() as candle:
+                    yield self._candles, _upsert_better(_candle(venue, underlying, candle))
+                case SessionChanged() | Alert():
+                    pass
+
+
+def _upsert(document: Document) -> ReplaceOne[Document]:
+    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+
+
+def _upsert_better(document: Document) -> UpdateOne:
+    """Replace a candle unless the stored one is of better provenance."""
+    is_better = {"$gt": ["$rank", document["rank"]]}
+    chosen = {"$replaceWith": {"$cond": [is_better, "$$ROOT", {"$literal": document}]}}
+    return UpdateOne({"_id": document["_id"]}, [chosen], upsert=True)
+
+
+def _owned(query: Query) -> Document:
+    owned = {"session_id": query.session_id, "user_id": query.user_id}
+    return {name: value for name, value in owned.items() if value is not None}
+
+
+def _candidate(stored: StoredSignal) -> Document:
+    return {
+        "_id": stored.signal.id,
+        "session_id": stored.session_id,
+        "user_id": stored.user_id,
+        "seq": stored.seq,
+        "n": stored.n,
+        "at": stored.signal.at,
+        "signal": BSON.encode(stored.signal),
+    }
+
+
+def _stored_signal(document: Document) -> StoredSignal:
+    return StoredSignal(
+        session_id=document["session_id"],
+        user_id=document["user_id"],
+        seq=document["seq"],
+        n=document["n"],
+        signal=BSON.decode(Signal, document["signal"]),
+    )
+
+
+def _reading(venue: str, reading: PcrReading) -> Document:
+    encoded = BSON.encode(reading)
+    key = {"venue": venue, "underlying": reading.underlying, "expiry": encoded["expiry"], "at": encoded["at"]}
+    return {"_id": _id(*key.values()), **key, "reading": encoded}
+
+
+def _candle(venue: str, underlying: InstrumentKey, candle: Candle) -> Document:
+    encoded = BSON.encode(candle)
+    key = {"venue": venue, "underlying": underlying, "start": encoded["start"]}
+    return {"_id": _id(*key.values()), **key, "rank": RANK.index(candle.provenance), "candle": encoded}
+
+
+def _id(*key: str | datetime) -> str:
+    """Return the key as one text: an upsert by `_id` needs no second look at an index."""
+    return "/".join(one if isinstance(one, str) else one.isoformat(timespec="milliseconds") for one in key)
