@@ -148,6 +148,10 @@ class Exchange:
             self._previous[key] = self._close_before(key)
         return self._previous[key]
 
+    def open_interest(self, key: InstrumentKey, at: int) -> int:
+        """Return the open interest in units; 0 for an index."""
+        return self._open_interest(self.contracts.get(key), at)
+
     def _close_before(self, key: InstrumentKey) -> float:
         match self.contracts.get(key):
             case None:

@@ -1,92 +1,80 @@
 """A day as it was recorded: bars kept to the bit, chains as observed, everything between them modelled."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
 from algoexec.domain.calendar import Calendar, regular_session
-from algoexec.domain.instruments import Option, OptionType
+from algoexec.domain.instruments import Future, Option, OptionType
 from algoexec.domain.market import Bar
+from algoexec.domain.recording import RecordedChain, RecordedDay, RecordedOption
 from algoexec.simulation.black76 import forward_of, implied_vol
 from algoexec.simulation.day import EarlierDay, ListedFuture, SimulatedDay
 from algoexec.simulation.listing import list_futures, list_options
-from algoexec.simulation.pricing import years_left
+from algoexec.simulation.pricing import to_tick, years_left
 from algoexec.simulation.terms import next_expiries, terms_on
 
 DEFAULT_VOLATILITY: Final = 0.16
 _MINUTE_MS: Final = 60_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRow:
-    """One option of a recorded chain; None: not recorded. `iv` is a fraction, prices in rupees, `oi` in units."""
+def recorded_day(day: RecordedDay, *, earlier: Sequence[RecordedDay] = (), seed: int = 1) -> SimulatedDay:
+    """Return a recorded day as the exchange plays it; `earlier` is oldest first.
 
-    strike: float
-    type: OptionType
-    oi: int | None
-    ltp: float | None = None
-    bid: float | None = None
-    ask: float | None = None
-    volume: int | None = None
-    iv: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedChain:
-    """One observation of a chain, without the rows that were stale."""
-
-    at: datetime
-    expiry: date
-    rows: tuple[RecordedRow, ...]
-
-
-def recorded_day(
-    *,
-    name: str,
-    on: date,
-    index: Sequence[Bar],
-    future: Sequence[Bar] = (),
-    chains: Iterable[RecordedChain] = (),
-    earlier: Sequence[EarlierDay] = (),
-    seed: int = 1,
-) -> SimulatedDay:
-    """Return a recorded day. A chain without rows is no observation and dropped.
-
-    Lot, ticks and the future's expiry are those of the date. `earlier` is oldest first.
-
-    Raises:
-        ValueError: `index` is empty.
+    Lot, ticks and the future's expiry are those of the date; so is the options' expiry where
+    none was recorded. A chain without rows is no observation and dropped. A future whose
+    volume alone was recorded gets its prices from the index.
     """
-    if not index:
-        raise ValueError(f"the recorded day {name} has no index bar")
-    observed = sorted((chain for chain in chains if chain.rows), key=lambda chain: chain.at)
-    terms = terms_on(on)
+    terms = terms_on(day.date)
     calendar = Calendar()
-    futures = list_futures(next_expiries(on, 1, calendar), terms)
-    series = ((chain.expiry, row.strike) for chain in observed for row in chain.rows)
+    expiries = next_expiries(day.date, 1, calendar)
+    (future,) = list_futures(expiries, terms)
+    observed = sorted((_dated(c, expiries[0]) for c in day.chains if c.rows), key=lambda chain: chain.at)
+    series = ((expiry, row.strike) for chain in observed if (expiry := chain.expiry) for row in chain.rows)
     return SimulatedDay(
-        name=name,
-        session=calendar.day(on) or regular_session(on),
+        name=f"recorded-{day.date}",
+        session=calendar.day(day.date) or regular_session(day.date),
         calendar=calendar,
-        index=tuple(index),
-        futures=tuple(ListedFuture(contract=contract, bars=tuple(future)) for contract in futures),
+        index=day.index,
+        futures=(ListedFuture(contract=future, bars=_priced(day, future)),),
         options=list_options(series, terms),
-        model=RecordedModel(observed, index),
-        earlier=tuple(earlier),
+        model=RecordedModel(observed, day.index),
+        earlier=tuple(EarlierDay(date=d.date, index=d.index, future=_priced(d, future)) for d in earlier),
         seed=seed,
     )
+
+
+def _dated(chain: RecordedChain, expiry: date) -> RecordedChain:
+    return chain if chain.expiry is not None else replace(chain, expiry=expiry)
+
+
+def _priced(day: RecordedDay, future: Future) -> tuple[Bar, ...]:
+    """Return the future's minutes; one without prices gets the index's, grown to the future's expiry."""
+    index = {bar.minute: bar for bar in day.index}
+    return tuple(
+        bar if bar.open > 0 else _grown(index[bar.minute], future, bar.volume)
+        for bar in day.future
+        if bar.open > 0 or bar.minute in index
+    )
+
+
+def _grown(bar: Bar, future: Future, volume: int) -> Bar:
+    growth = forward_of(1.0, years_left(future.expiry, bar.minute))
+    opened, high, low, closed = (to_tick(price * growth, future.tick_size) for price in bar[1:5])
+    return Bar(bar.minute, opened, high, low, closed, volume)
 
 
 class RecordedModel:
     """Open interest as observed; volatility such that each observed price comes out."""
 
     def __init__(self, chains: Sequence[RecordedChain], index: Sequence[Bar]) -> None:
-        """Keep `chains`, oldest first; `index` prices them."""
+        """Keep `chains`, oldest first and each with its expiry; `index` prices them."""
         self._chains: dict[date, list[RecordedChain]] = {}
         for chain in chains:
-            self._chains.setdefault(chain.expiry, []).append(chain)
+            if chain.expiry is not None:
+                self._chains.setdefault(chain.expiry, []).append(chain)
         self._times = {e: [_milliseconds(c.at) for c in found] for e, found in self._chains.items()}
         self._rows = {
             id(chain): {(row.strike, row.type): row for row in chain.rows}
@@ -117,7 +105,7 @@ class RecordedModel:
     def _newest(self, expiry: date, at: int) -> int:
         return bisect_right(self._times.get(expiry, ()), at) - 1
 
-    def _row(self, option: Option, at: int) -> RecordedRow | None:
+    def _row(self, option: Option, at: int) -> RecordedOption | None:
         newest = self._newest(option.expiry, at)
         if newest < 0:
             return None
@@ -130,11 +118,12 @@ class RecordedModel:
             self._volatilities[key] = None if row is None else self._implied(chain, row)
         return self._volatilities[key]
 
-    def _implied(self, chain: RecordedChain, row: RecordedRow) -> float | None:
+    def _implied(self, chain: RecordedChain, row: RecordedOption) -> float | None:
+        if chain.expiry is None:
+            return row.iv
         minute = _milliseconds(chain.at) // _MINUTE_MS
-        price = row.ltp
-        if price is None and row.bid is not None and row.ask is not None:
-            price = (row.bid + row.ask) / 2
+        # The last trade of a quiet strike may be an hour old; its book is not.
+        price = row.last_price if row.bid is None or row.ask is None else (row.bid + row.ask) / 2
         if price is not None and (spot := self._spots.get(minute)) is not None:
             years = years_left(chain.expiry, minute)
             found = implied_vol(row.type, price, forward_of(spot, years), row.strike, years)

@@ -1,0 +1,49 @@
+"""The simulator as an ASGI app. A further group of endpoints is another file with `routes`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from algoexec.ports.clock import WallClock
+from algoexec.simulation.day import SimulatedDay
+from algoexec.simulator import (
+    calendar_routes,
+    candle_routes,
+    chain_routes,
+    feed_routes,
+    quote_routes,
+    user_routes,
+)
+from algoexec.simulator.broker import SimulatedBroker
+from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.errors import Refusal, answer_http_error, answer_refusal
+
+
+def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) -> Starlette:
+    """Return a broker that plays `day`; the market clock moves between the app's startup and its shutdown.
+
+    For pacing it must be served with `uplink.CountedWebSocket`, as `server.serve` does.
+    """
+    broker = SimulatedBroker(day, settings, wall)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        playing = asyncio.create_task(broker.player.run(), name="player")
+        try:
+            yield
+        finally:
+            playing.cancel()
+            with suppress(asyncio.CancelledError):
+                await playing
+
+    groups = (chain_routes, candle_routes, calendar_routes, quote_routes, user_routes, feed_routes)
+    app = Starlette(
+        routes=[route for group in groups for route in group.routes(broker)],
+        exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_error},
+        lifespan=lifespan,
+    )
+    app.state.broker = broker
+    return app

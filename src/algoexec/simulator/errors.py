@@ -1,0 +1,74 @@
+"""What the broker says when it says no, in its own shape.
+
+Source: Upstox error codes as collected for 2026; both spellings of each key are sent.
+"""
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class Refusal(Exception):
+    """An answer that is not 2xx: HTTP status, Upstox code, words for a person."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Keep what the answer needs."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def token_refused() -> Refusal:
+    """Return the refusal of a missing, invalid or dead token."""
+    return Refusal(401, "UDAPI100050", "Invalid token used to access API")
+
+
+def rate_limited() -> Refusal:
+    """Return the refusal of a request too many."""
+    return Refusal(429, "UDAPI10005", "Too Many Request Sent")
+
+
+def unknown_instrument(key: str) -> Refusal:
+    """Return the refusal of an instrument key that is not listed."""
+    return Refusal(400, "UDAPI100011", f"Invalid Instrument key: {key}")
+
+
+def missing_parameter(name: str) -> Refusal:
+    """Return the refusal of a request without a required parameter."""
+    code = "UDAPI1009" if name == "instrument_key" else "UDAPI100036"
+    return Refusal(400, code, f"{name} is required")
+
+
+def refusal_response(refusal: Refusal) -> Response:
+    """Return the answer that a client gets."""
+    error = {
+        "errorCode": refusal.code,
+        "error_code": refusal.code,
+        "message": refusal.message,
+        "propertyPath": None,
+        "property_path": None,
+        "invalidValue": None,
+        "invalid_value": None,
+    }
+    body = orjson.dumps({"status": "error", "errors": [error]})
+    return Response(body, refusal.status, media_type="application/json")
+
+
+async def answer_refusal(_: Request, error: Exception) -> Response:
+    """Answer a `Refusal` raised by an endpoint."""
+    assert isinstance(error, Refusal)  # noqa: S101 - registered for nothing else
+    return refusal_response(error)
+
+
+async def answer_http_error(_: Request, error: Exception) -> Response:
+    """Answer an unknown path or method as the broker does."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    message = "Resource not Found." if error.status_code == 404 else str(error.detail)
+    return refusal_response(Refusal(error.status_code, "UDAPI10000", message))
+
+
+def success(data: object, **more: object) -> Response:
+    """Return the broker's envelope round `data`."""
+    return Response(orjson.dumps({"status": "success", "data": data, **more}), media_type="application/json")

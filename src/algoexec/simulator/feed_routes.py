@@ -1,0 +1,120 @@
+"""The market-data feed V3: authorise, connect, subscribe."""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.simulator.broker import SimulatedBroker
+from algoexec.simulator.errors import Refusal, refusal_response, success, token_refused
+from algoexec.simulator.subscriber import Subscriber
+from algoexec.simulator.uplink import STATE_KEY
+from algoexec.simulator.users import User
+from algoexec.simulator.wire import Mode
+
+SOCKET_PATH: Final = "/market-data-feeder/v3/upstox-developer-api/feeds"
+"""Where an authorised URI leads; a client must not know it, only follow."""
+
+
+def routes(broker: SimulatedBroker) -> list[BaseRoute]:
+    """Return the feed's endpoints."""
+    feed = _Feed(broker)
+    return [
+        Route("/v3/feed/market-data-feed/authorize", feed.authorize),
+        WebSocketRoute("/v3/feed/market-data-feed", feed.redirect),
+        WebSocketRoute(SOCKET_PATH, feed.connect),
+    ]
+
+
+class _Feed:
+    def __init__(self, broker: SimulatedBroker) -> None:
+        self._broker = broker
+        self._tickets: dict[str, User] = {}
+
+    async def authorize(self, request: Request) -> Response:
+        """Return an address that opens the feed once."""
+        user = self._broker.caller(request, "feed/authorize")
+        uri = self._address(user, request.url.netloc)
+        return success({"authorized_redirect_uri": uri, "authorizedRedirectUri": uri})
+
+    async def redirect(self, socket: WebSocket) -> None:
+        """Send a client that comes with its token to an address that opens the feed once."""
+        try:
+            user = self._broker.caller(socket, "feed")
+        except Refusal as refusal:
+            await socket.send_denial_response(refusal_response(refusal))
+            return
+        await socket.send_denial_response(RedirectResponse(self._address(user, socket.url.netloc), 302))
+
+    async def connect(self, socket: WebSocket) -> None:
+        """Serve one feed socket until its client leaves."""
+        user = self._tickets.pop(socket.query_params.get("code", ""), None)
+        if user is None:
+            await socket.send_denial_response(refusal_response(token_refused()))
+            return
+        if self._broker.hub.connections(user) >= self._broker.settings.feeds_per_user:
+            refusal = Refusal(403, "UDAPI100060", "Maximum number of feed connections reached")
+            await socket.send_denial_response(refusal_response(refusal))
+            return
+        await self._serve(socket, user)
+
+    async def _serve(self, socket: WebSocket, user: User) -> None:
+        subscriber = Subscriber(user, socket, socket.scope["state"].get(STATE_KEY), self._broker.settings)
+        hub = self._broker.hub
+        # Before the first await: two handshakes of one user must not both be first.
+        hub.add(subscriber)
+        writer = None
+        try:
+            await socket.accept()
+            writer = asyncio.create_task(subscriber.write())
+            while True:
+                self._obey(subscriber, await _received(socket))
+        except WebSocketDisconnect:
+            pass
+        finally:
+            hub.remove(subscriber)
+            if writer is not None:
+                writer.cancel()
+                with suppress(asyncio.CancelledError, WebSocketDisconnect):
+                    await writer
+
+    def _obey(self, subscriber: Subscriber, request: bytes) -> None:
+        """Do what a request says; one that makes no sense is answered in text and changes nothing."""
+        try:
+            method, keys, mode = _parsed(request)
+        except (ValueError, TypeError, KeyError) as error:
+            answer = {"status": "failed", "error": f"Invalid request: {error}"}
+            subscriber.offer(orjson.dumps(answer).decode())
+            return
+        if method == "unsub":
+            self._broker.hub.unsubscribe(subscriber, keys)
+        else:
+            self._broker.hub.subscribe(subscriber, keys, mode)
+
+    def _address(self, user: User, netloc: str) -> str:
+        code = secrets.token_urlsafe(24)
+        self._tickets[code] = user
+        return f"ws://{netloc}{SOCKET_PATH}?requestId={secrets.token_hex(8)}&code={code}"
+
+
+async def _received(socket: WebSocket) -> bytes:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    return message.get("bytes") or (message.get("text") or "").encode()
+
+
+def _parsed(request: bytes) -> tuple[str, list[InstrumentKey], Mode]:
+    body = orjson.loads(request)
+    method, data = body["method"], body["data"]
+    if method not in ("sub", "unsub", "change_mode"):
+        raise ValueError(f"method {method!r}")
+    keys = [InstrumentKey(str(key)) for key in data["instrumentKeys"]]
+    return method, keys, Mode(data.get("mode") or Mode.LTPC)

@@ -1,0 +1,58 @@
+"""Moves the market clock and tells the feed: the only one who does either."""
+
+import asyncio
+from typing import Final
+
+from algoexec.ports.clock import WallClock
+from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.hub import FeedHub
+from algoexec.simulator.market_clock import SteppedClock
+
+
+class Player:
+    """Plays the day in steps so short that no tick is skipped or merged.
+
+    When it is late it takes more steps, never longer ones. A paced player that is late begins
+    anew from where it stands: a slow machine makes market time slow.
+    """
+
+    def __init__(self, clock: SteppedClock, hub: FeedHub, settings: SimulatorSettings, wall: WallClock) -> None:
+        """Move `clock` by `wall` time."""
+        self._clock: Final = clock
+        self._hub: Final = hub
+        self._settings: Final = settings
+        self._wall: Final = wall
+        self._anchor = (0.0, 0)
+
+    async def run(self) -> None:
+        """Play until cancelled; after the last trade the clock goes on."""
+        self._begin_anew()
+        while True:
+            if self._settings.waits_for_subscribers:
+                await self._hub.settle()
+            if self._settings.speed is None:
+                await self._hub.subscribed()
+            # Also when it is late: others must get their turn.
+            await asyncio.sleep(max(0.0, self._due_in()))
+            self._step()
+            for subscriber in self._hub.slow():
+                await subscriber.drop()
+
+    def _step(self) -> None:
+        before = self._clock.now_ms
+        self._clock.now_ms = before + self._settings.step_ms
+        self._hub.tell(before, self._clock.now_ms)
+
+    def _due_in(self) -> float:
+        """Return wall seconds until the next step is due; negative when it is late."""
+        if self._settings.speed is None:
+            return 0.0
+        since, market = self._anchor
+        ahead = (self._clock.now_ms + self._settings.step_ms - market) / 1000 / self._settings.speed
+        due_in = since + ahead - self._wall.monotonic()
+        if self._settings.paced and due_in < -self._settings.step_ms / 1000 / self._settings.speed:
+            self._begin_anew()
+        return due_in
+
+    def _begin_anew(self) -> None:
+        self._anchor = (self._wall.monotonic(), self._clock.now_ms)

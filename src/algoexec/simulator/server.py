@@ -1,0 +1,118 @@
+"""Serve the simulator on loopback, inside a running event loop."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from algoexec.ports.clock import WallClock
+from algoexec.simulation.day import SimulatedDay
+from algoexec.simulator.app import create_app
+from algoexec.simulator.broker import SimulatedBroker
+from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.uplink import CountedWebSocket
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningSimulator:
+    """A simulator that answers. `url` has no trailing slash."""
+
+    url: str
+    broker: SimulatedBroker
+    task: asyncio.Task[None]
+
+    async def wait(self) -> None:
+        """Return when the server has stopped; raise what stopped it."""
+        await asyncio.shield(self.task)
+
+
+@asynccontextmanager
+async def serve(
+    day: SimulatedDay,
+    settings: SimulatorSettings,
+    wall: WallClock,
+    *,
+    host: str = LOOPBACK,
+    port: int = 0,
+) -> AsyncIterator[RunningSimulator]:
+    """Serve `day` until the block is left; port 0 takes a free one.
+
+    Raises:
+        ValueError: `host` is not a loopback address: a made-up broker belongs on no network.
+        OSError: the port is taken.
+    """
+    listener = _listen(host, port)
+    app = create_app(day, settings, wall)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            ws=CountedWebSocket,
+            ws_per_message_deflate=False,
+            # Its own keepalive would answer for the pings that count frames.
+            ws_ping_interval=None,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
+    try:
+        await _until_started(server, task)
+        address, bound = listener.getsockname()[:2]
+        yield RunningSimulator(url=f"http://{_bracketed(address)}:{bound}", broker=app.state.broker, task=task)
+    finally:
+        server.should_exit = True
+        await asyncio.wait([task])
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to whoever runs the loop, and says when it has started."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.has_started.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _until_started(server: _Server, task: asyncio.Task[None]) -> None:
+    started = asyncio.create_task(server.has_started.wait())
+    try:
+        await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        started.cancel()
+    if task.done():
+        task.result()
+        raise RuntimeError("the simulator stopped while it started")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(f"the simulator serves loopback addresses only, not {host}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
