@@ -2,8 +2,6 @@
 
 from typing import Final, NamedTuple
 
-from algoexec.simulation.pricing import half_spread
-
 _MULTIPLIER: Final = 6364136223846793005
 _INCREMENT: Final = 1442695040888963407
 _MASK: Final = (1 << 64) - 1
@@ -27,20 +25,19 @@ class Book(NamedTuple):
     asks: int
 
 
-def book_around(price: float, *, tick_size: float, lot: int, salt: int, depth: int = 5) -> Book:
+def book_around(price: float, *, half_spread: float, tick_size: float, lot: int, salt: int, depth: int = 5) -> Book:
     """Return the book round `price`, never crossed; `salt` decides the quantities."""
     state = salt & _MASK
     numbers: list[int] = []
     for _ in range(2 * depth + 2):
         state = (state * _MULTIPLIER + _INCREMENT) & _MASK
         numbers.append(state >> 40)
-    half = half_spread(price, tick_size)
     levels = tuple(
         Level(
             lot * (1 + numbers[2 * row] % 40),
-            round(price - half - row * tick_size, 2),
+            round(price - half_spread - row * tick_size, 2),
             lot * (1 + numbers[2 * row + 1] % 40),
-            round(price + half + row * tick_size, 2),
+            round(price + half_spread + row * tick_size, 2),
         )
         for row in range(depth)
     )

@@ -11,7 +11,7 @@ from algoexec.simulation.black76 import forward_of
 from algoexec.simulation.book import Book, book_around
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.expansion import MINUTE_MS, Tick
-from algoexec.simulation.pricing import Pricer, years_left
+from algoexec.simulation.pricing import Pricer, half_spread, years_left
 from algoexec.simulation.tape import DaySoFar, Tape, future_tape, index_tape, key_number, option_tape
 
 type Contract = Future | Option
@@ -57,6 +57,8 @@ class ChainRow(NamedTuple):
 
 
 _LOTS_AT_THE_MONEY: Final = 90_000
+_FUTURE_HALF_SPREAD: Final = 4
+"""In ticks."""
 _BREADTH: Final = 0.012
 """How fast an option's volume falls with its distance from the money, as a fraction of the index."""
 
@@ -252,4 +254,6 @@ class _Turnover:
 
 def _book(contract: Contract, price: float, at: int, depth: int) -> Book:
     salt = at * 1_000_003 + key_number(contract.key)
-    return book_around(price, tick_size=contract.tick_size, lot=contract.lot, salt=salt, depth=depth)
+    tick = contract.tick_size
+    half = half_spread(price, tick) if isinstance(contract, Option) else _FUTURE_HALF_SPREAD * tick
+    return book_around(price, half_spread=half, tick_size=tick, lot=contract.lot, salt=salt, depth=depth)

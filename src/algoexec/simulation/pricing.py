@@ -11,8 +11,8 @@ from algoexec.domain.market import Greeks
 from algoexec.simulation.black76 import MINUTES_PER_YEAR, forward_of, premium, sensitivities
 from algoexec.simulation.day import OptionModel
 
-DEAREST_SPREAD: Final = 0.002
-"""Half the spread of a liquid option, as a fraction of its premium."""
+_SPREAD: Final = 0.002
+"""Bid-ask spread of a liquid option, as a fraction of its premium."""
 
 
 @lru_cache(maxsize=64)
@@ -55,5 +55,5 @@ class Pricer:
 
 
 def half_spread(price: float, tick_size: float) -> float:
-    """Return half the bid-ask spread around `price`, in whole ticks."""
-    return max(1, math.ceil(price * DEAREST_SPREAD / 2 / tick_size)) * tick_size
+    """Return half the bid-ask spread of an option around `price`, in whole ticks."""
+    return max(1, math.ceil(price * _SPREAD / 2 / tick_size)) * tick_size

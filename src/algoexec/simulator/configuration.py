@@ -13,7 +13,7 @@ class SimulatorSettings:
     """How a simulator plays its day.
 
     `start` is where the market clock begins, IST. `speed` is market seconds per wall second;
-    None plays as fast as the subscribers acknowledge, and not at all while there is none.
+    None plays as fast as the subscribers acknowledge, and at 60 while there is none.
     `paced` holds the clock while a feed socket has unsent or unconfirmed frames.
 
     Every `frames_per_ping` frames a ping is sent; a socket is settled while at most twice as

@@ -1,6 +1,5 @@
 """All feed sockets, and what each of them gets of a step."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -23,7 +22,6 @@ class FeedHub:
         self._exchange = exchange
         self._clock = clock
         self._subscribers: list[Subscriber] = []
-        self._has_subscriptions = asyncio.Event()
         self._later: list[InstrumentKey] = []
         self._phases: dict[str, Phase] = self._phases_now()
         self._last_close_ms = _last_close_ms(exchange)
@@ -41,7 +39,6 @@ class FeedHub:
         """Forget a subscriber."""
         self._subscribers.remove(subscriber)
         subscriber.release()
-        self._note_subscriptions()
 
     def subscribe(self, subscriber: Subscriber, keys: Iterable[InstrumentKey], mode: Mode) -> None:
         """Show `keys` from now on, beginning with a snapshot. What is not listed is silently left out."""
@@ -52,22 +49,21 @@ class FeedHub:
         entries = [e for q in quotes if (e := entry(q, mode, EVERYTHING, self._last_close_ms)) is not None]
         if entries:
             subscriber.offer(frame(entries, now, initial=True))
-        self._note_subscriptions()
 
     def unsubscribe(self, subscriber: Subscriber, keys: Iterable[InstrumentKey]) -> None:
         """Show `keys` no more."""
         for key in keys:
             subscriber.modes.pop(key, None)
-        self._note_subscriptions()
 
     async def settle(self) -> None:
         """Return once every socket has taken what it was sent."""
         while busy := next((s for s in self._subscribers if not s.is_settled), None):
             await busy.settled()
 
-    async def subscribed(self) -> None:
-        """Return once somebody has subscribed to something."""
-        await self._has_subscriptions.wait()
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody has subscribed to anything."""
+        return any(subscriber.modes for subscriber in self._subscribers)
 
     def tell(self, after: int, until: int) -> None:
         """Tell every subscriber what has happened in `after < at <= until`; `until` is now."""
@@ -83,10 +79,6 @@ class FeedHub:
             self._send(shown, watched, until)
         self._tell_books(keys, {key for _, key in ticks}, watched, until)
         self._later = [key for tick, key in ticks if tick.at % 4 == 0 and key != self._exchange.underlying]
-
-    def slow(self) -> list[Subscriber]:
-        """Return the subscribers to be dropped."""
-        return [subscriber for subscriber in self._subscribers if subscriber.is_too_slow]
 
     def _tell_books(
         self,
@@ -127,12 +119,6 @@ class FeedHub:
 
     def _phases_now(self) -> dict[str, Phase]:
         return phases(self._exchange.day.session, self._clock.now())
-
-    def _note_subscriptions(self) -> None:
-        if any(subscriber.modes for subscriber in self._subscribers):
-            self._has_subscriptions.set()
-        else:
-            self._has_subscriptions.clear()
 
 
 def _rounds(ticks: Iterable[tuple[Tick, InstrumentKey]]) -> Iterator[dict[InstrumentKey, Tick]]:

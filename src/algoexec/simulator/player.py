@@ -8,6 +8,10 @@ from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.hub import FeedHub
 from algoexec.simulator.market_clock import SteppedClock
 
+SPEED_UNWATCHED: Final = 60.0
+"""Market seconds per wall second of a day without a speed while nobody watches: a client may be
+waiting for the open before it subscribes."""
+
 
 class Player:
     """Plays the day in steps so short that no tick is skipped or merged.
@@ -30,13 +34,9 @@ class Player:
         while True:
             if self._settings.waits_for_subscribers:
                 await self._hub.settle()
-            if self._settings.speed is None:
-                await self._hub.subscribed()
             # Also when it is late: others must get their turn.
             await asyncio.sleep(max(0.0, self._due_in()))
             self._step()
-            for subscriber in self._hub.slow():
-                await subscriber.drop()
 
     def _step(self) -> None:
         before = self._clock.now_ms
@@ -45,14 +45,19 @@ class Player:
 
     def _due_in(self) -> float:
         """Return wall seconds until the next step is due; negative when it is late."""
-        if self._settings.speed is None:
-            return 0.0
-        since, market = self._anchor
-        ahead = (self._clock.now_ms + self._settings.step_ms - market) / 1000 / self._settings.speed
-        due_in = since + ahead - self._wall.monotonic()
-        if self._settings.paced and due_in < -self._settings.step_ms / 1000 / self._settings.speed:
+        speed = self._settings.speed
+        if speed is None and self._hub.is_watched:
             self._begin_anew()
+            return 0.0
+        step = self._settings.step_ms / 1000 / (speed or SPEED_UNWATCHED)
+        since, steps = self._anchor
+        due_in = since + (steps + 1) * step - self._wall.monotonic()
+        if self._settings.waits_for_subscribers and due_in < -step:
+            self._begin_anew()
+        else:
+            self._anchor = (since, steps + 1)
         return due_in
 
     def _begin_anew(self) -> None:
-        self._anchor = (self._wall.monotonic(), self._clock.now_ms)
+        """Count steps from now on."""
+        self._anchor = (self._wall.monotonic(), 0)

@@ -9,23 +9,22 @@ from starlette.websockets import WebSocket
 
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.simulator.configuration import SimulatorSettings
-from algoexec.simulator.uplink import Pings
+from algoexec.simulator.uplink import Uplink
 from algoexec.simulator.users import User
 from algoexec.simulator.wire import Mode
 
 _COUNT: Final = struct.Struct("!Q")
-TOO_SLOW: Final = 1008
 
 
 class Subscriber:
     """A connected feed client. `offer` never waits; `write` sends in order until it is cancelled."""
 
-    def __init__(self, user: User, socket: WebSocket, pings: Pings | None, settings: SimulatorSettings) -> None:
-        """Serve `user` on `socket`; without `pings` what was sent counts as confirmed."""
+    def __init__(self, user: User, socket: WebSocket, uplink: Uplink | None, settings: SimulatorSettings) -> None:
+        """Serve `user` on `socket`; without `uplink` what was sent counts as confirmed."""
         self.user: Final = user
         self.modes: Final[dict[InstrumentKey, Mode]] = {}
         self._socket = socket
-        self._pings = pings
+        self._uplink = uplink
         self._settings = settings
         self._unsent: deque[bytes | str] = deque()
         self._sent = 0
@@ -33,21 +32,19 @@ class Subscriber:
         self._has_more = asyncio.Event()
         self._is_settled = asyncio.Event()
         self._is_settled.set()
-        if pings is not None:
-            pings.on_pong = self._confirm
+        if uplink is not None:
+            uplink.on_pong = self._confirm
 
     @property
     def is_settled(self) -> bool:
         """Whether all is sent and no more than the window unconfirmed."""
         return self._is_settled.is_set()
 
-    @property
-    def is_too_slow(self) -> bool:
-        """Whether it can no longer be expected to catch up."""
-        return len(self._unsent) > self._settings.most_unsent_frames
-
     def offer(self, message: bytes | str) -> None:
-        """Queue a frame."""
+        """Queue a frame; cut the connection of a client that would never catch up."""
+        if self._uplink is not None and len(self._unsent) >= self._settings.most_unsent_frames:
+            self._uplink.abort()
+            return
         self._unsent.append(message)
         self._is_settled.clear()
         self._has_more.set()
@@ -67,11 +64,6 @@ class Subscriber:
                     self._judge()
         finally:
             self.release()
-
-    async def drop(self) -> None:
-        """Close the socket of a client that is too slow."""
-        self._unsent.clear()
-        await self._socket.close(TOO_SLOW, "too slow")
 
     def release(self) -> None:
         """Let go of whoever waits for this socket: it will not take anything any more."""
@@ -94,14 +86,14 @@ class Subscriber:
         else:
             await self._socket.send_text(message)
         self._sent += 1
-        if self._pings is None:
+        if self._uplink is None:
             self._confirmed = self._sent
         elif self._sent % self._settings.frames_per_ping == 0:
             self._ping()
 
     def _ping(self) -> None:
-        if self._pings is not None:
-            self._pings.send(_COUNT.pack(self._sent))
+        if self._uplink is not None:
+            self._uplink.ping(_COUNT.pack(self._sent))
 
     def _confirm(self, payload: bytes) -> None:
         if len(payload) == _COUNT.size:
