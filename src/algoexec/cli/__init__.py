@@ -13,6 +13,13 @@ app: Final = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _root() -> None:
+    """Keep commands as subcommands, also while there is only one."""
+
+
 app.command("signals")(recorded.signals)
 
 

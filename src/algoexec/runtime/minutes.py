@@ -90,6 +90,7 @@ class Minutes:
                 await asyncio.sleep(next(pauses))
 
     async def _fetch(self) -> Settled:
+        asked_at = self._now()
         try:
             index = await self._market.bars_today(self._index)
             future = await self._market.bars_today(self._future)
@@ -97,8 +98,8 @@ class Minutes:
             raise
         except (BrokerError, DecodeError) as error:
             _log.warning("candles not fetched", error=str(error))
-            return self._assembler.fetch_failed(self._now())
-        return self._assembler.fetched(self._now(), index, future)
+            return self._assembler.fetch_failed(asked_at)
+        return self._assembler.fetched(asked_at, index, future)
 
     def _deliver(self, settled: Settled) -> None:
         if settled.candles or settled.repairs:

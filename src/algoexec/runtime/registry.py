@@ -76,12 +76,23 @@ class SessionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What the service depends on. A detail is None when all is well."""
+class Dependency:
+    """Something the service needs. `detail` is for a person, None when all is well."""
 
-    store: str | None
-    journal: str | None
-    venue: str | None
+    detail: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it answers."""
+        return self.detail is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the service can do its work, as it was found a moment ago."""
+
+    store: Dependency
+    venue: Dependency
     sessions: dict[Status, int]
 
 
@@ -95,6 +106,7 @@ class Registry:
         self._owner = new_owner()
         self._runners: dict[str, SessionRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._store_trouble: str | None = None
         self._venue_trouble: str | None = None
         self._shell = Shell(
             journal=JournalWriter(stores.journal, clock),
@@ -225,18 +237,13 @@ class Registry:
         """Return journal entries with `seq > after`."""
         return await self._stores.journal.read(session_id, after=after, limit=limit)
 
-    async def health(self) -> Health:
-        """Return how what the service depends on is doing."""
-        store: str | None = None
-        try:
-            await self._stores.ping()
-        except StoreUnavailable as error:
-            store = str(error)
+    def health(self) -> Health:
+        """Return how what the service depends on is doing, without asking anybody."""
         failing = self._shell.journal.failing_for
+        store = f"the journal is unwritable for {failing:.1f} s" if failing > 1 else self._store_trouble
         return Health(
-            store=store,
-            journal=f"unwritable for {failing:.1f} s" if failing > 1 else None,
-            venue=self._venue_trouble,
+            store=Dependency(detail=store),
+            venue=Dependency(detail=self._venue_trouble),
             sessions=dict(Counter(runner.state.status for runner in self._runners.values())),
         )
 
@@ -319,7 +326,9 @@ class Registry:
                 await self._renew()
                 await self._adopt_abandoned()
                 await self._watch_venue()
+                self._store_trouble = None
             except StoreError as error:
+                self._store_trouble = str(error)
                 _log.warning("leases wait for the database", error=str(error))
             await asyncio.sleep(_RENEW_EVERY_S)
 

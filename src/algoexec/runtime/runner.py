@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from algoexec.domain.errors import DomainError, FenceLost
+from algoexec.domain.errors import BrokerUnavailable, DomainError, FenceLost
 from algoexec.domain.market import Bar
 from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
@@ -160,13 +160,20 @@ class SessionRunner:
                 told.answer.set_result(self.state)
 
     def _step(self, state: EngineState, event: Event) -> Transition:
-        record = Record(seq=state.seq + 1, at=max(self._shell.clock.now(), state.at), event=event)
+        record = Record(seq=state.seq + 1, at=self._now(state), event=event)
         try:
             return step(state, record)
         except DomainError as error:
             self._log.exception("contradiction", event_type=type(event).__name__)
             detail = f"{type(event).__name__}: {error}"
             return step(state, Record(seq=record.seq, at=record.at, event=SessionFailed(detail=detail)))
+
+    def _now(self, state: EngineState) -> datetime:
+        """Return market time; while no simulator tells it, time stands still."""
+        try:
+            return max(self._shell.clock.now(), state.at)
+        except BrokerUnavailable:
+            return state.at
 
     def _entry(self, event: Event, moved: Transition) -> JournalEntry:
         state = moved.state

@@ -1,0 +1,59 @@
+"""Prints a session's stream for a person at a terminal."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from websockets.asyncio.client import connect
+
+from algoexec.domain.calendar import IST
+
+type Data = dict[str, Any]
+
+
+async def follow(url: str, print_line: Callable[[str], None]) -> None:
+    """Print every frame worth a line until the stream ends."""
+    async with connect(f"{url}/ws/signals", compression=None) as socket:
+        async for message in socket:
+            for line in lines(json.loads(message)):
+                print_line(line)
+
+
+def lines(frame: Data) -> Iterator[str]:
+    """Yield what a frame says in words; most say nothing."""
+    words: Final[dict[str, Callable[[Data], str]]] = {
+        "session": _session,
+        "signal": _signal,
+        "rejection": _rejection,
+        "pcr": _pcr,
+        "alert": lambda data: f"ALERT      {data['message']}",
+        "gap": lambda _: "GAP        frames were missed",
+    }
+    if (say := words.get(frame["type"])) is not None:
+        yield f"{_clock(frame['at'])}  {say(frame['data'])}"
+
+
+def _clock(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(IST).strftime("%H:%M:%S")
+
+
+def _session(data: Data) -> str:
+    rest = [data["reason"], data["halted"] and f"halted: {data['halted']}", f"feed {data['feed']}"]
+    return f"SESSION    {data['status']}  " + "  ".join(part for part in rest if part)
+
+
+def _signal(data: Data) -> str:
+    return (
+        f"SIGNAL     {data['side']:<8} {data['pattern']:<20} at {data['price']:.2f}"
+        f"  stop {data['stop_loss']:.2f}  target {data['target']:.2f}"
+    )
+
+
+def _rejection(data: Data) -> str:
+    return f"rejected   {data['side']:<8} {data['pattern']:<20} {data['reason']}"
+
+
+def _pcr(data: Data) -> str:
+    pcr = "unknown" if data["pcr"] is None else f"{data['pcr']:.3f}"
+    return f"PCR        {pcr}  over {data['strikes']} strikes"
