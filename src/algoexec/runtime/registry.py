@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -49,6 +49,8 @@ _COMMAND_TIMEOUT_S: Final = 10.0
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH: Final = 16
 """So that a session's client order ids fit the broker's tag of 40 characters."""
+
+_NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
 
 _log = logger("registry")
 
@@ -165,10 +167,16 @@ class Registry:
         )
         inherited = await self._inherited(row)
         await self._stores.sessions.create(row)
-        if token is not None:
-            await self._stores.tokens.put(row.id, token, expiry_of(token, now))
-        created = _created(row, day, parameters, inherited)
-        self._start(row, await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account))
+        try:
+            if token is not None:
+                await self._stores.tokens.put(row.id, token, expiry_of(token, now))
+            created = _created(row, day, parameters, inherited)
+            runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account)
+        except StoreError:
+            with suppress(StoreError):  # else the next keeper finds a session that never began
+                await self._stores.sessions.set_status(row.id, Status.FAILED, _NEVER_BEGAN, account)
+            raise
+        self._start(row, runner)
         return self._view(row)
 
     async def get(self, session_id: str, user_id: str | None) -> SessionView | None:
@@ -361,8 +369,7 @@ class Registry:
             return
         recovered = await recover(self._stores, row.id)
         if recovered is None:
-            reason = "the service ended before the session had begun"
-            await self._stores.sessions.set_status(row.id, Status.FAILED, reason, row.account)
+            await self._stores.sessions.set_status(row.id, Status.FAILED, _NEVER_BEGAN, row.account)
             return
         state = recovered.state
         runner = SessionRunner(self._shell, state, epoch=claimed.epoch, account=claimed.account)
