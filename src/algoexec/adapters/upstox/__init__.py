@@ -1,0 +1,1 @@
+"""Upstox, and the simulator that speaks like it. No other package knows their words."""

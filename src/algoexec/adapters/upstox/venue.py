@@ -1,0 +1,147 @@
+"""Upstox as a place, and the simulator as another."""
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from algoexec.adapters.system_clock import SystemMarketClock
+from algoexec.adapters.upstox.feed import FeedTiming, UpstoxFeed
+from algoexec.adapters.upstox.hosts import LIVE, Hosts
+from algoexec.adapters.upstox.limits import LIMITS, RateGovernor, RateGroup
+from algoexec.adapters.upstox.market_clock import SILENCE, ClockReading, ObservedClock, SimulatedMarketClock
+from algoexec.adapters.upstox.market_data import UpstoxMarketData
+from algoexec.adapters.upstox.payloads import Payload
+from algoexec.adapters.upstox.rest import UpstoxRest, http_client
+from algoexec.domain.errors import BrokerUnavailable
+from algoexec.ports.credentials import AccessToken
+from algoexec.ports.venue import Venue
+
+
+class _AuthorizedFeedPayload(Payload):
+    authorized_redirect_uri: str
+
+
+class _ClockPayload(Payload):
+    now_ms: int
+    speed: float | None
+    instance: str
+
+
+_AUTHORIZED_FEED = TypeAdapter(_AuthorizedFeedPayload)
+
+
+class _Access:
+    """What all credentials of a venue share: HTTP connections, rate governors, the clock."""
+
+    def __init__(self, hosts: Hosts, clock: ObservedClock, *, proxy: str | None, timing: FeedTiming | None) -> None:
+        self.clock = clock
+        self.http = http_client(hosts.api, proxy=proxy)
+        self._proxy = proxy
+        self._timing = timing
+        self._governors: dict[tuple[str, RateGroup], RateGovernor] = {}
+
+    def rest(self, token: AccessToken) -> UpstoxRest:
+        return UpstoxRest(self.http, token, self._governor(token, RateGroup.STANDARD))
+
+    def feed(self, token: AccessToken) -> UpstoxFeed:
+        return UpstoxFeed(self._authorize, token, self.clock.observe, timing=self._timing, proxy=self._proxy)
+
+    async def _authorize(self, token: AccessToken) -> str:
+        answer = await self.rest(token).get(_AUTHORIZED_FEED, "/v3/feed/market-data-feed/authorize")
+        return answer.authorized_redirect_uri
+
+    def _governor(self, token: AccessToken, group: RateGroup) -> RateGovernor:
+        key = (token.fingerprint, group)
+        if key not in self._governors:
+            self._governors[key] = RateGovernor(self.clock, LIMITS[group])
+        return self._governors[key]
+
+
+class UpstoxVenue(Venue):
+    """The real broker. Owns its HTTP connections: `aclose` at the end."""
+
+    def __init__(
+        self,
+        *,
+        hosts: Hosts = LIVE,
+        clock: SystemMarketClock | None = None,
+        proxy: str | None = None,
+        timing: FeedTiming | None = None,
+    ) -> None:
+        """Connect nowhere yet. `proxy` is an egress proxy's URL; the environment's are not read."""
+        self._clock = clock or SystemMarketClock()
+        self._access = _Access(hosts, self._clock, proxy=proxy, timing=timing)
+
+    @property
+    def clock(self) -> SystemMarketClock:
+        """System time; `offset` is its measured distance to the exchange's."""
+        return self._clock
+
+    async def name(self) -> str:
+        """Return `upstox`."""
+        return "upstox"
+
+    def market_data(self, token: AccessToken) -> UpstoxMarketData:
+        """Return the read side for this credential."""
+        return UpstoxMarketData(self._access.rest(token), self._clock)
+
+    def feed(self, token: AccessToken) -> UpstoxFeed:
+        """Return an unconnected feed for this credential."""
+        return self._access.feed(token)
+
+    async def aclose(self) -> None:
+        """Close the connections. Feeds end with the tasks that run them."""
+        await self._access.http.aclose()
+
+
+class SimulatorVenue(Venue):
+    """One simulator on loopback. Ask for its `name` first: before that its clock knows no time.
+
+    Owns its HTTP connections and its clock's task: `aclose` at the end.
+    """
+
+    def __init__(self, address: str, *, timing: FeedTiming | None = None, silence: float = SILENCE) -> None:
+        """Connect nowhere yet. `address` is its base URL; `silence` is the clock's, in seconds.
+
+        Raises:
+            ValueError: `address` is not on loopback.
+        """
+        self._clock = SimulatedMarketClock(self._read_clock, silence=silence)
+        self._access = _Access(Hosts.simulator(address), self._clock, proxy=None, timing=timing)
+
+    @property
+    def clock(self) -> SimulatedMarketClock:
+        """The simulator's market time."""
+        return self._clock
+
+    async def name(self) -> str:
+        """Return the simulator's instance; its clock is read with it.
+
+        Raises:
+            BrokerUnavailable: it does not answer, or is no simulator.
+        """
+        reading = await self._read_clock()
+        self._clock.take(reading)
+        return reading.instance
+
+    def market_data(self, token: AccessToken) -> UpstoxMarketData:
+        """Return the read side for this credential."""
+        return UpstoxMarketData(self._access.rest(token), self._clock)
+
+    def feed(self, token: AccessToken) -> UpstoxFeed:
+        """Return an unconnected feed for this credential."""
+        return self._access.feed(token)
+
+    async def aclose(self) -> None:
+        """Stop the clock and close the connections. Feeds end with the tasks that run them."""
+        await self._clock.aclose()
+        await self._access.http.aclose()
+
+    async def _read_clock(self) -> ClockReading:
+        try:
+            answer = (await self._access.http.get("/sim/clock")).raise_for_status()
+            told = _ClockPayload.model_validate_json(answer.content)
+        except httpx.HTTPError as error:
+            raise BrokerUnavailable(f"the simulator does not answer: {type(error).__name__}") from error
+        except ValidationError as error:
+            raise BrokerUnavailable("what answers there is no simulator") from error
+        return ClockReading(now=told.now_ms, speed=told.speed, instance=told.instance)
