@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from algoexec.domain.calendar import TradingDay, next_poll, regular_session
+from algoexec.domain.calendar import IST, TradingDay, next_poll, regular_session
 from algoexec.domain.instruments import BANK_NIFTY, InstrumentKey
 from algoexec.domain.market import MINUTE, Candle
 from algoexec.domain.options import OptionQuote, PcrReading, put_call_ratio, strikes_counted
@@ -86,9 +86,10 @@ def candles_of(day: RecordedDay) -> list[Candle]:
 
 def polls_of(day: RecordedDay, session: TradingDay) -> Iterator[PcrReading]:
     """Yield what each poll of the day would have read: the newest snapshot not later than it."""
+    today = [chain for chain in day.chains if chain.at.astimezone(IST).date() == day.date]
     at = session.opens_at
     while at < session.continuous_until:
-        newest = next((chain for chain in reversed(day.chains) if chain.at <= at), None)
+        newest = next((chain for chain in reversed(today) if chain.at <= at), None)
         if newest is not None:
             yield _reading(newest, at)
         at = next_poll(at)

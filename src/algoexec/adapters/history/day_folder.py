@@ -6,6 +6,7 @@ are no observation). Other columns are optional. Stamps are bar starts; one with
 offset is IST.
 """
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from algoexec.domain.recording import RecordedChain, RecordedDay, RecordedOption
 
 _TYPES: Final = {"CE": OptionType.CALL, "PE": OptionType.PUT}
 _PRICES: Final = ("open", "high", "low", "close")
+_EMPTY: Final = float("nan")
 
 
 def read_day(folder: Path) -> RecordedDay:
@@ -31,7 +33,7 @@ def read_day(folder: Path) -> RecordedDay:
     """
     if not folder.is_dir():
         raise BadRecording(f"{folder}: no such folder; a recorded day is a folder with index_1m.csv")
-    index = tuple(_bars(folder / "index_1m.csv", volume_required=False))
+    index = tuple(_bars(folder / "index_1m.csv", ("timestamp", *_PRICES), prices_matter=True))
     if not index:
         raise BadRecording(f"{folder / 'index_1m.csv'}: holds no candle")
     return RecordedDay(
@@ -60,55 +62,67 @@ def _stamps(path: Path, column: "pd.Series[str]") -> list[datetime]:
     for line, text in enumerate(column, start=2):
         try:
             stamp = datetime.fromisoformat(str(text))
-        except ValueError as error:
+            stamps.append((stamp if stamp.tzinfo else stamp.replace(tzinfo=IST)).astimezone(UTC))
+        except (ValueError, OverflowError) as error:
             raise BadRecording(f"{path}:{line}: {text!r} is no time stamp") from error
-        stamps.append((stamp if stamp.tzinfo else stamp.replace(tzinfo=IST)).astimezone(UTC))
     return stamps
+
+
+def _lines(table: pd.DataFrame) -> list[int]:
+    """Return the line in the file of each row, also of a table that has lost rows."""
+    return [int(row) + 2 for row in table.index]
 
 
 def _numbers(path: Path, table: pd.DataFrame, column: str, *, optional: bool = False) -> list[float]:
     """Return a column as floats; NaN stands for an empty cell, which only an optional one may have."""
     if column not in table.columns:
-        return [float("nan")] * len(table)
-    numbers = pd.to_numeric(table[column], errors="coerce")
-    bad = numbers.isna() & (table[column].notna() if optional else True)
-    if bad.any():
-        line = int(bad.to_numpy().argmax()) + 2
-        raise BadRecording(f"{path}:{line}: {column} is {table[column].iloc[line - 2]!r}, not a number")
-    return [float(number) for number in numbers]
+        return [_EMPTY] * len(table)
+    numbers = [float(number) for number in pd.to_numeric(table[column], errors="coerce")]
+    for line, number, text, is_empty in zip(_lines(table), numbers, table[column], table[column].isna(), strict=True):
+        if not math.isfinite(number) and not (optional and is_empty):
+            raise BadRecording(f"{path}:{line}: {column} is {text!r}, not a number")
+    return numbers
 
 
-def _bars(path: Path, *, volume_required: bool) -> list[Bar]:
-    columns = ("timestamp", *_PRICES, *(("volume",) if volume_required else ()))
+def _bars(path: Path, columns: Iterable[str], *, prices_matter: bool) -> list[Bar]:
+    """Return a bar a row, in order of time.
+
+    A row without prices is a minute without a tick; where prices do not matter, it carries
+    zeros and its volume counts.
+    """
     table = _table(path, columns)
-    prices = [_numbers(path, table, column) for column in _PRICES]
-    volumes = _volumes(path, table)
+    prices = [_numbers(path, table, column, optional=True) for column in _PRICES]
     bars: dict[int, Bar] = {}
-    rows = zip(table["at"], *prices, volumes, strict=True)
-    for line, (at, opened, high, low, close, volume) in enumerate(rows, start=2):
+    rows = zip(_lines(table), table["at"], *prices, _volumes(path, table), strict=True)
+    for line, at, opened, high, low, close, volume in rows:
         bar = Bar(int(at.timestamp()) // 60, opened, high, low, close, volume)
-        if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
-            raise BadRecording(f"{path}:{line}: high and low do not bound open and close")
+        if at.second or at.microsecond:
+            raise BadRecording(f"{path}:{line}: a bar starts on a whole minute")
         if bar.minute in bars:
             raise BadRecording(f"{path}:{line}: this minute was there before")
+        unknown = sum(map(math.isnan, bar[1:5]))
+        if unknown and not prices_matter:
+            bar = Bar(bar.minute, 0.0, 0.0, 0.0, 0.0, volume)
+        elif unknown == len(_PRICES):
+            continue
+        elif unknown:
+            raise BadRecording(f"{path}:{line}: a price is missing")
+        elif not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+            raise BadRecording(f"{path}:{line}: high and low do not bound open and close")
         bars[bar.minute] = bar
     return [bars[minute] for minute in sorted(bars)]
 
 
 def _volumes(path: Path, table: pd.DataFrame) -> list[int]:
-    return [0 if volume != volume else int(volume) for volume in _numbers(path, table, "volume", optional=True)]
+    volumes = [0 if math.isnan(volume) else int(volume) for volume in _numbers(path, table, "volume", optional=True)]
+    for line, volume in zip(_lines(table), volumes, strict=True):
+        if volume < 0:
+            raise BadRecording(f"{path}:{line}: volume is {volume}; nothing trades a negative quantity")
+    return volumes
 
 
 def _future_bars(path: Path) -> list[Bar]:
-    """Return the future's bars; without prices of its own a bar carries zeros, its volume counts."""
-    if not path.exists():
-        return []
-    table = _table(path, ("timestamp", "volume"))
-    if all(column in table.columns for column in _PRICES):
-        return _bars(path, volume_required=True)
-    minutes = [int(at.timestamp()) // 60 for at in table["at"]]
-    volumes = dict(zip(minutes, _volumes(path, table), strict=True))
-    return [Bar(minute, 0.0, 0.0, 0.0, 0.0, volumes[minute]) for minute in sorted(volumes)]
+    return _bars(path, ("timestamp", "volume"), prices_matter=False) if path.exists() else []
 
 
 def _chains(path: Path) -> list[RecordedChain]:
@@ -129,10 +143,13 @@ def _chains(path: Path) -> list[RecordedChain]:
 def _expiry(path: Path, rows: pd.DataFrame) -> date | None:
     if "expiry" not in rows.columns:
         return None
-    expiries = {str(expiry)[:10] for expiry in rows["expiry"]}
-    if len(expiries) != 1:
+    expiries = {str(expiry)[:10] for expiry in rows["expiry"].dropna()}
+    if len(expiries) > 1:
         raise BadRecording(f"{path}: a snapshot holds {len(expiries)} expiries; one is expected")
-    return date.fromisoformat(expiries.pop())
+    try:
+        return date.fromisoformat(expiries.pop()) if expiries else None
+    except ValueError as error:
+        raise BadRecording(f"{path}:{_lines(rows)[0]}: expiry is no date: {error}") from error
 
 
 def _options(path: Path, rows: pd.DataFrame) -> list[RecordedOption]:
@@ -140,9 +157,9 @@ def _options(path: Path, rows: pd.DataFrame) -> list[RecordedOption]:
     wanted = ("oi", "ltp", "bid", "ask", "volume", "iv")
     optional = {column: _numbers(path, rows, column, optional=True) for column in wanted}
     options = []
-    for i, (strike, type_name) in enumerate(zip(strikes, rows["option_type"], strict=True)):
+    for i, (line, strike, type_name) in enumerate(zip(_lines(rows), strikes, rows["option_type"], strict=True)):
         if type_name not in _TYPES:
-            raise BadRecording(f"{path}: option_type {type_name!r} is neither CE nor PE")
+            raise BadRecording(f"{path}:{line}: option_type {type_name!r} is neither CE nor PE")
         value = {column: _none(values[i]) for column, values in optional.items()}
         options.append(
             RecordedOption(
