@@ -24,6 +24,7 @@ FETCH_ATTEMPTS: Final = 3
 """After so many fetches without an answer a minute stays unknown."""
 
 _MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 24 * 60 * _MINUTE_MS
 
 
 def candle_of(index: Bar, volume: int, provenance: Provenance) -> Candle:
@@ -88,10 +89,10 @@ class InstrumentMinutes:
         if quote.minute is not None:
             self.received[quote.minute.minute] = quote.minute
             self.closed_before = max(self.closed_before, quote.minute.minute + 1)
-        traded = self._traded(quote)
+        stamp = quote.traded_at or at
+        traded = self._traded(quote, stamp)
         if quote.price is None:
             return
-        stamp = quote.traded_at or at
         is_tick = stamp > self._stamp or quote.price != self._price
         if not is_tick and not traded:
             return
@@ -106,10 +107,12 @@ class InstrumentMinutes:
         building.add(quote.price)
         building.volume += traded
 
-    def _traded(self, quote: Quote) -> int:
+    def _traded(self, quote: Quote, stamp: int) -> int:
         """Return the quantity since the last quote; the first volume after a connect is a base line."""
         if quote.volume is None:
             return 0
+        if self._volume is not None and quote.volume < self._volume and stamp // _DAY_MS > self._stamp // _DAY_MS:
+            self._volume = 0  # the base line was yesterday's total; the venue counts anew
         base, self._volume = self._volume, max(quote.volume, self._volume or 0)
         return 0 if base is None else max(0, quote.volume - base)
 
@@ -198,12 +201,13 @@ class CandleAssembler:
         """Settle what can be settled at market time `now`."""
         self._mark_whole()
         settled: list[Candle] = []
+        begun_at = self._cursor
         while self._cursor < self._end and self._is_settled(self._cursor, now):
             if (candle := self._candle(self._cursor)) is not None:
                 self.candles[self._cursor] = candle
                 settled.append(candle)
             self._cursor += 1
-        if settled:
+        if self._cursor != begun_at:
             self._index.drop_before(self._cursor)
             self._future.drop_before(self._cursor)
         return Settled(tuple(settled))
@@ -221,10 +225,14 @@ class CandleAssembler:
         )
 
     def fetched(self, now: int, index: Iterable[Bar], future: Iterable[Bar]) -> Settled:
-        """Take in today's fetched bars: missing minutes become candles, decided ones may be repaired."""
+        """Take in today's bars, asked for at `now`: missing minutes become candles, decided ones may be repaired.
+
+        A minute that was given up is decided late, unless a later one was settled with a candle:
+        then it is a repair. A bar of a minute that was not over at `now` may be half a bar: it is
+        passed over.
+        """
         candles = {candle_minute(candle): candle for candle in join(index, future)}
         newest = max(candles, default=0)
-        repairs: list[Candle] = []
         for minute in self.missing(now):
             if minute in candles:
                 self._fetched[minute] = candles[minute]
@@ -232,15 +240,22 @@ class CandleAssembler:
                 self._absent.add(minute)  # the venue knows a later minute: this one had no trade
             else:
                 self._attempts[minute] += 1
-        for minute, candle in candles.items():
-            if minute < self._cursor and self._first <= minute and self._differs(minute, candle):
-                repaired = repaired_candle(candle)
-                self.candles[minute] = repaired
-                repairs.append(repaired)
-        return Settled(self.advance(now).candles, tuple(sorted(repairs, key=candle_minute)))
+        late: list[Candle] = []
+        repairs: list[Candle] = []
+        newest_candle = max(self.candles, default=0)
+        over = min(self._cursor, (now - PATIENCE_MS) // _MINUTE_MS)
+        for minute in sorted(minute for minute in candles if self._first <= minute < over):
+            candle = candles[minute]
+            if minute > newest_candle:
+                self.candles[minute] = candle
+                late.append(candle)
+            elif self._differs(minute, candle):
+                self.candles[minute] = repaired_candle(candle, self.candles.get(minute))
+                repairs.append(self.candles[minute])
+        return Settled((*late, *self.advance(now).candles), tuple(repairs))
 
     def fetch_failed(self, now: int) -> Settled:
-        """Count a fetch that got no answer."""
+        """Count a fetch, asked for at `now`, that got no answer."""
         self._attempts.update(self.missing(now))
         return self.advance(now)
 
@@ -264,11 +279,10 @@ class CandleAssembler:
     def _candle(self, minute: int) -> Candle | None:
         if (fetched := self._fetched.get(minute)) is not None:
             return fetched
-        received = self._index.received.get(minute)
-        if minute not in self._whole and not (received and minute in self._future.received):
-            return None
-        if received is not None:
+        if (received := self._index.received.get(minute)) is not None:
             return candle_of(received, self._volume(minute), Provenance.RECEIVED)
+        if minute not in self._whole:
+            return None
         built = self._index.built.get(minute)
         return candle_of(built.bar(), self._volume(minute), Provenance.LIVE) if built else None
 
@@ -297,14 +311,17 @@ def prices(candle: Candle) -> tuple[float, float, float, float]:
     return candle.open, candle.high, candle.low, candle.close
 
 
-def repaired_candle(candle: Candle) -> Candle:
-    """Return the candle, said to be a repair."""
+def repaired_candle(candle: Candle, decided: Candle | None) -> Candle:
+    """Return the candle, said to be a repair; it keeps the volume that was decided on when it has none."""
+    volume = candle.volume
+    if volume is None and decided is not None:
+        volume = decided.volume
     return Candle(
         start=candle.start,
         open=candle.open,
         high=candle.high,
         low=candle.low,
         close=candle.close,
-        volume=candle.volume,
+        volume=volume,
         provenance=Provenance.REPAIRED,
     )

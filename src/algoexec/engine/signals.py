@@ -36,7 +36,7 @@ def memory_after(memory: Memory, candles: tuple[Candle, ...], p: Parameters) -> 
 def decide_candle(draft: Draft, candle: Candle) -> None:
     """Decide `candle`: it joins the history, and each of its candidates becomes a frame."""
     state = draft.state
-    p = state.parameters
+    p = state.rules
     bar = bar_of(candle)
     before = at_day_of(state.memory, bar)
     after = remember(before, bar, p)
@@ -100,7 +100,7 @@ def _signal(
     memory: Memory,
 ) -> Signal:
     state = draft.state
-    p = state.parameters
+    p = state.rules
     pattern, side, priority = CANDIDATES[index]
     away = 1 if side is Side.BUY_CALL else -1
     reason = _reason(verdict, index)

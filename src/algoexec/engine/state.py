@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from algoexec.domain.calendar import TradingDay
 from algoexec.domain.instruments import Contracts, InstrumentKey
@@ -12,6 +13,9 @@ from algoexec.engine.events import FeedStatus, Mode
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.memory import Memory
 from algoexec.strategy.parameters import Parameters
+
+NEVER: Final = -1440
+"""A minute of the day that does not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +56,15 @@ class EngineState:
     def decided_until(self) -> datetime:
         """T of the newest candle that is decided or only warmed; candles after it are still to come."""
         return self.candles[-1].closed_at if self.candles else self.day.opens_at
+
+    @property
+    def past_until(self) -> datetime:
+        """T up to which a candle is past: it may better the history and is not decided (any more)."""
+        return max(self.decided_until, self.started_at)
+
+    @property
+    def rules(self) -> Parameters:
+        """The parameters as they hold on this day: one that does not open at 09:15 has no opening range."""
+        if self.day.is_regular:
+            return self.parameters
+        return self.parameters._replace(opening_minute=NEVER)

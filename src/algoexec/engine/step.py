@@ -34,7 +34,8 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.transition import Draft, Transition
 from algoexec.strategy.decision import Ledger, levels_of
 from algoexec.strategy.kernel import known
-from algoexec.strategy.memory import empty_memory
+from algoexec.strategy.memory import empty_memory, reshaped
+from algoexec.strategy.parameters import Parameters
 
 WAKE_BEFORE_OPEN: Final = timedelta(minutes=15)
 """A scheduled session connects this long before the open, so that the first tick finds it ready."""
@@ -130,8 +131,7 @@ def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm a
             if draft.state.status is Status.NEEDS_TOKEN:
                 draft.move_to(_status_now(draft.state))
         case ParametersChanged(parameters=parameters):
-            draft.change(parameters=parameters)
-            draft.tell_session()
+            _change_parameters(draft, parameters)
         case Halted(by=by, reason=reason):
             draft.change(halted=f"{reason} (by {by})")
             draft.tell_session()
@@ -159,21 +159,27 @@ def _warm_up(draft: Draft, history: tuple[Candle, ...], today: tuple[Candle, ...
     state = draft.state
     if state.warm:
         return
-    at_open = memory_after(state.at_open, history, state.parameters)
+    at_open = memory_after(state.at_open, history, state.rules)
     draft.change(
         warm=True,
         at_open=at_open,
-        memory=memory_after(at_open, today, state.parameters),
+        memory=memory_after(at_open, today, state.rules),
         candles=today,
     )
     _settle(draft)
 
 
 def _close_candle(draft: Draft, candle: Candle) -> None:
-    """Decide each candle of the day once and in order; one that came too early or twice is no news."""
+    """Decide each candle of the day once and in order; one that came too early or twice is no news.
+
+    One of the past that was not known yet only warms: it joins the history.
+    """
     state = draft.state
-    is_next = candle.closed_at > max(state.decided_until, state.started_at)
-    if not (state.warm and is_next and state.day.counts(candle.start)):
+    if not (state.warm and state.day.counts(candle.start)):
+        return
+    if candle.closed_at <= state.past_until:
+        if all(kept.start != candle.start for kept in state.candles):
+            _repair(draft, (candle,))
         return
     draft.tell(candle)
     decide_candle(draft, candle)
@@ -185,17 +191,29 @@ def _close_candle(draft: Draft, candle: Candle) -> None:
 def _repair(draft: Draft, candles: tuple[Candle, ...]) -> None:
     """Remember today anew with better candles; what was decided stays decided."""
     state = draft.state
+    if not state.warm:
+        return
     known_starts = {candle.start: candle for candle in state.candles}
     for candle in candles:
-        if state.day.counts(candle.start) and candle.closed_at <= state.decided_until:
+        if state.day.counts(candle.start) and candle.closed_at <= state.past_until:
             known_starts[candle.start] = candle
     history = tuple(known_starts[start] for start in sorted(known_starts))
     if history == state.candles:
         return
     changed = [candle for candle in history if candle not in state.candles]
-    draft.change(candles=history, memory=memory_after(state.at_open, history, state.parameters))
+    draft.change(candles=history, memory=memory_after(state.at_open, history, state.rules))
     for candle in changed:
         draft.tell(candle)
+    _settle(draft)
+
+
+def _change_parameters(draft: Draft, parameters: Parameters) -> None:
+    """Remember today anew by the new numbers; what was decided stays decided."""
+    state = draft.state
+    at_open = reshaped(state.at_open, state.parameters, parameters)
+    draft.change(parameters=parameters)
+    draft.change(at_open=at_open, memory=memory_after(at_open, state.candles, draft.state.rules))
+    draft.tell_session()
     _settle(draft)
 
 
@@ -240,7 +258,7 @@ def _pass_deadline(draft: Draft) -> None:
     if due is None or draft.at < due:
         return
     if draft.state.status is Status.SCHEDULED:
-        draft.move_to(Status.STARTING)
+        draft.move_to(_status_now(draft.state))
     else:
         _stop(draft, StopReason.DAY_OVER)
 
@@ -261,6 +279,8 @@ def _settle(draft: Draft) -> None:
 
 def _status_now(state: EngineState) -> Status:
     """Return where a session that has its token stands."""
+    if state.at < state.day.opens_at - WAKE_BEFORE_OPEN:
+        return Status.SCHEDULED
     if state.contracts is None:
         return Status.STARTING
     return Status.RUNNING if state.warm and _is_whole(state) else Status.WARMING_UP
@@ -268,6 +288,8 @@ def _status_now(state: EngineState) -> Status:
 
 def _is_whole(state: EngineState) -> bool:
     """Whether the indicators are known, and the opening range where the day has one."""
-    levels = levels_of(state.memory, state.parameters)
+    if not state.candles:
+        return False  # the memory is still yesterday's
+    levels = levels_of(state.memory, state.rules)
     has_range = known(levels.range_high) or not state.day.is_regular
     return known(levels.vwap) and known(levels.ema_slow) and has_range

@@ -165,7 +165,7 @@ def failing_volume(confirmed: float) -> int:
 
 @kernel
 def failing_level(bar: Bar, levels: Levels, p: Parameters) -> int:
-    """Return the candidates that no level near `bar` forbids."""
+    """Return the candidates that need a level near `bar`, unless there is one."""
     tolerance = p.level_tolerance_pct / 100.0 * bar.close
     near = (
         is_near_level(bar, levels.vwap, tolerance)
@@ -180,8 +180,9 @@ def failing_pcr(pcr: float, p: Parameters) -> int:
     """Return the candidates that a known put-call ratio forbids."""
     if not known(pcr):
         return 0
-    refused = 0 if at_least(pcr, p.pcr_call_min) else CALLS
-    return refused | (0 if at_least(p.pcr_put_max, pcr) else PUTS)
+    # A ratio is not points: nothing is rounded here, so nothing is tolerated.
+    refused = 0 if pcr >= p.pcr_call_min else CALLS
+    return refused | (0 if pcr <= p.pcr_put_max else PUTS)
 
 
 @kernel

@@ -73,6 +73,8 @@ def slide(window: Window, value: float) -> Window:
 @kernel
 def mean_of_last(window: Window, length: int) -> float:
     """Return the mean of the last `length` values; unknown when one of them is."""
+    if length > len(window):
+        return UNKNOWN
     total = 0.0
     for i in range(len(window) - length, len(window)):
         total += window[i]

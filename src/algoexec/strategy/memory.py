@@ -50,6 +50,19 @@ def empty_memory(p: Parameters) -> Memory:
     )
 
 
+def reshaped(memory: Memory, old: Parameters, new: Parameters) -> Memory:
+    """Return what of `memory`, kept under `old`, still holds under `new`: today is left out.
+
+    A mean whose length has changed begins anew: its candles are not kept.
+    """
+    fresh = empty_memory(new)
+    return fresh._replace(
+        ema_fast=memory.ema_fast if new.ema_fast_length == old.ema_fast_length else fresh.ema_fast,
+        ema_slow=memory.ema_slow if new.ema_slow_length == old.ema_slow_length else fresh.ema_slow,
+        volumes=(*fresh.volumes, *memory.volumes)[-new.volume_length :],
+    )
+
+
 @kernel
 def breaks_up(setup: Setup, bar: Bar) -> bool:
     """Return whether it closes above a living setup's mother."""
