@@ -60,5 +60,5 @@ class SystemMarketClock:
 
     async def wait_until(self, at: datetime) -> None:
         """Return once `now()` has reached `at`."""
-        while (left := (at - self.now()).total_seconds()) > 0:
+        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - no event tells that time has passed
             await asyncio.sleep(min(left, _LONGEST_NAP))

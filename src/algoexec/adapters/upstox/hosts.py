@@ -7,6 +7,16 @@ from urllib.parse import urlsplit
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether the address is this machine's own."""
+    return urlsplit(address).hostname in _LOOPBACK
+
+
+def is_private(address: str, scheme: str) -> bool:
+    """Tell whether nobody can listen: it is encrypted (`https`, `wss`), or it is loopback."""
+    return urlsplit(address).scheme == scheme or is_loopback(address)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
     """Base addresses of the REST API. `orders` takes place, modify and cancel, `api` all the rest.
@@ -40,13 +50,3 @@ class Hosts:
 
 LIVE: Final = Hosts(api="https://api.upstox.com", orders="https://api-hft.upstox.com")
 """Source: SDK 2.30.0 `configuration.py`."""
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether the address is this machine's own."""
-    return urlsplit(address).hostname in _LOOPBACK
-
-
-def is_private(address: str, scheme: str) -> bool:
-    """Tell whether nobody can listen: it is encrypted (`https`, `wss`), or it is loopback."""
-    return urlsplit(address).scheme == scheme or is_loopback(address)

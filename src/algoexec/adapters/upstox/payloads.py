@@ -5,7 +5,7 @@ Source: facts §1, checked against recorded answers of 2024 and SDK 2.30.0.
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
@@ -171,7 +171,11 @@ def chain_quotes(strikes: Iterable[StrikePayload]) -> tuple[OptionQuote, ...]:
     return tuple(side.quote(strike, kind, scale) for strike, kind, side in ordered)
 
 
-type _Row = tuple[Stamp, Number, Number, Number, Number, Whole, *tuple[Any, ...]]
+def _without_interest(row: object) -> object:
+    return tuple(row[:6]) if isinstance(row, list) else row
+
+
+type _Row = Annotated[tuple[Stamp, Number, Number, Number, Number, Whole], BeforeValidator(_without_interest)]
 
 
 class CandlesPayload(Payload):
@@ -183,7 +187,7 @@ class CandlesPayload(Payload):
         """Return the rows that can be minutes, oldest first; a contradiction is left out, like a gap."""
         found = {
             start: Bar(int(start.timestamp()) // 60, first, high, low, last, volume)
-            for start, first, high, low, last, volume, *_ in self.candles
+            for start, first, high, low, last, volume in self.candles
             if start.second == start.microsecond == 0 and 0 < low <= min(first, last) <= max(first, last) <= high
         }
         return [found[start] for start in sorted(found)]
