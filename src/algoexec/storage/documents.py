@@ -1,16 +1,12 @@
-"""The collections and their indexes, as Beanie documents without behaviour.
+"""The collections and their indexes, as Beanie documents without behaviour."""
 
-Beanie binds a class to one database of the process; a store binds copies of these
-(`Collections`), so that two databases, or two clients of one, do not meet in a class.
-"""
-
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from beanie import Document, init_beanie
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 type Row = dict[str, Any]
@@ -246,20 +242,23 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Collections:
-    """Copies of the documents, bound to one database."""
+    """The raw collections of one database, by their documents.
 
-    database: AsyncDatabase[Row]
-    _bound: dict[type[Document], type[Document]]
+    Beanie binds a class to one database of the whole process, so nothing is asked through the
+    classes: a second client, or a second database, must not take the first one's away.
+    """
+
+    def __init__(self, database: AsyncDatabase[Row]) -> None:
+        """Use `database`; `prepare` is the way in."""
+        self._database = database
 
     @classmethod
-    async def bind(cls, database: AsyncDatabase[Row]) -> "Collections":
-        """Bind copies of all documents and see to their indexes."""
-        bound = {document: type(document.__name__, (document,), {"__module__": __name__}) for document in DOCUMENTS}
-        await init_beanie(database=database, document_models=list(bound.values()))
-        return cls(database, bound)
+    async def prepare(cls, database: AsyncDatabase[Row]) -> "Collections":
+        """See to the collections and indexes of all documents."""
+        await init_beanie(database=database, document_models=list(DOCUMENTS))
+        return cls(database)
 
-    def __getitem__[D: Document](self, document: type[D]) -> type[D]:
-        """Return the bound copy."""
-        return self._bound[document]
+    def __getitem__(self, document: type[Document]) -> AsyncCollection[Row]:
+        """Return the collection that holds such documents."""
+        return self._database[document.Settings.name]

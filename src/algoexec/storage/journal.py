@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
 from algoexec.domain.errors import DomainError, FenceLost, StoreError
@@ -58,8 +57,8 @@ class MongoJournal:
     """
 
     def __init__(self, collections: Collections) -> None:
-        """Write to the journal's raw collection: Beanie would triple the cost of an append."""
-        self._collection: AsyncCollection[Document] = collections[JournalDocument].get_pymongo_collection()
+        """Use the journal's collection."""
+        self._collection = collections[JournalDocument]
 
     async def append(self, entries: Sequence[JournalEntry]) -> dict[str, Exception]:
         """Write entries of any sessions in one durable insert; return what failed, by session id."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-import beanie
 from pymongo import ReplaceOne, UpdateOne, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -27,7 +26,6 @@ from algoexec.storage.documents import (
 from algoexec.storage.lists import newest_first
 
 type Write = ReplaceOne[Document] | UpdateOne
-type Writes = dict[AsyncCollection[Document], list[Write]]
 
 RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
 """Provenance of a candle, worst first."""
@@ -41,17 +39,12 @@ class MongoProjections:
     """
 
     def __init__(self, collections: Collections) -> None:
-        """Use the raw collections: Beanie reads a list of signals three times slower."""
-
-        def lax(document: type[beanie.Document]) -> AsyncCollection[Document]:
-            raw: AsyncCollection[Document] = collections[document].get_pymongo_collection()
-            return raw.with_options(write_concern=WriteConcern(w=1))
-
-        self._signals = lax(SignalDocument)
-        self._rejections = lax(RejectionDocument)
-        self._pcr = lax(PcrDocument)
-        self._candles = lax(CandleDocument)
-        self._progress = lax(ProgressDocument)
+        """Use these collections."""
+        self._signals = _lax(collections[SignalDocument])
+        self._rejections = _lax(collections[RejectionDocument])
+        self._pcr = _lax(collections[PcrDocument])
+        self._candles = _lax(collections[CandleDocument])
+        self._progress = _lax(collections[ProgressDocument])
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
@@ -119,6 +112,10 @@ class MongoProjections:
                     yield self._candles, _upsert_better(_candle(venue, underlying, candle))
                 case SessionChanged() | Alert():
                     pass
+
+
+def _lax(collection: AsyncCollection[Document]) -> AsyncCollection[Document]:
+    return collection.with_options(write_concern=WriteConcern(w=1))
 
 
 def _upsert(document: Document) -> ReplaceOne[Document]:

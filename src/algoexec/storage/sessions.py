@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from algoexec.domain.errors import StoreError
@@ -21,8 +20,8 @@ class MongoSessions:
     """Sessions in MongoDB."""
 
     def __init__(self, collections: Collections) -> None:
-        """Use the raw collection: leases are pipelines, which a document class cannot say."""
-        self._collection: AsyncCollection[Document] = collections[SessionDocument].get_pymongo_collection()
+        """Use the sessions' collection."""
+        self._collection = collections[SessionDocument]
 
     async def create(self, row: SessionRow) -> None:
         """Add a session; `ActiveSessionExists` when one is active for the same venue and user."""

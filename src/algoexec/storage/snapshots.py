@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from algoexec.domain.errors import DecodeError
@@ -23,7 +22,7 @@ class MongoSnapshots:
 
     def __init__(self, collections: Collections, engine: str) -> None:
         """Write and trust snapshots of this engine version only."""
-        self._collection: AsyncCollection[Document] = collections[SnapshotDocument].get_pymongo_collection()
+        self._collection = collections[SnapshotDocument]
         self._engine = engine
         self._contracts: dict[str, Contracts] = {}
 

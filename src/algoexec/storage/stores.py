@@ -41,7 +41,7 @@ class MongoStores:
         client = connect(uri)
         try:
             with answered():
-                collections = await Collections.bind(client[database])
+                collections = await Collections.prepare(client[database])
         except BaseException:
             await client.close()
             raise
