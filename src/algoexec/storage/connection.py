@@ -20,7 +20,7 @@ from algoexec.domain.errors import StoreUnavailable
 
 SERVER_SELECTION_MS: Final = 1_500
 PING_TIMEOUT_S: Final = 2.0
-READ_TIMEOUT_S: Final = 10.0
+SOCKET_MS: Final = 10_000
 """For everything but the journal: long lists take their time."""
 
 _NOT_NOW: Final = frozenset({91, 189, 262, 10107, 11600, 11602, 13435, 13436})
@@ -41,7 +41,8 @@ def connect(uri: str) -> AsyncMongoClient[dict[str, Any]]:
         journal=True,
         serverSelectionTimeoutMS=SERVER_SELECTION_MS,
         connectTimeoutMS=SERVER_SELECTION_MS,
-        timeoutMS=int(READ_TIMEOUT_S * 1000),
+        # Not timeoutMS: with it a read is retried until all of that time is gone, also while nobody is there.
+        socketTimeoutMS=SOCKET_MS,
         appname="algoexec",
     )
 
