@@ -9,6 +9,9 @@ from algoexec.domain.instruments import Future, Option
 from algoexec.domain.market import Bar
 
 
+type Dates = tuple[date, ...]
+
+
 class OptionModel(Protocol):
     """What is known, or believed, of the options between their trades.
 
@@ -60,7 +63,12 @@ class SimulatedDay:
     earlier: tuple[EarlierDay, ...]
     seed: int
 
-    def expiries(self) -> tuple[date, ...]:
+    @property
+    def date(self) -> date:
+        """The trading date."""
+        return self.session.date
+
+    def expiries(self) -> Dates:
         """Return the option expiries, nearest first."""
         return tuple(sorted({option.expiry for option in self.options}))
 

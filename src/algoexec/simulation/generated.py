@@ -95,7 +95,7 @@ class GeneratedModel:
         moved = forward / forward_of(self._first.open, years) - 1
         level = min(max(0.135 - 1.5 * moved + 0.004 * math.sin(minute / 23), 0.08), 0.4)
         distance = math.log(option.strike / forward) / (level * math.sqrt(years))
-        return min(max(level * (1 - 0.06 * distance + 0.025 * distance * distance), 0.05), 1.5)
+        return min(max(level * (1 - 0.06 * distance + 0.04 * distance * distance), 0.05), 1.5)
 
     def open_interest(self, option: Option, at: int) -> int:
         """Return whole lots, told anew each minute."""
