@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,7 +46,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A session when a watch begins: `frames` is the number of its newest frame, None when not known.
+    """A session when a watch begins, as of its frame number `frames`: the journal may be further on.
 
     `describe` returns what a snapshot tells of it.
     """
@@ -54,7 +54,7 @@ class Standing:
     session_id: str
     created_at: datetime
     is_active: bool
-    frames: int | None
+    frames: int
     describe: Callable[[], Mapping[str, Any]]
 
 
@@ -65,7 +65,7 @@ class Directory(Protocol):
         """Return the active ones, and with `since` also those created at or after it."""
 
     async def one(self, session_id: str) -> Standing | None:
-        """Return that session, over or not; None when the caller may not see it."""
+        """Return that session as of now, over or not; None when the caller may not see it."""
 
 
 class EndReason(StrEnum):
@@ -108,7 +108,7 @@ class Watcher:
         """Begin to collect; nothing is read before the first message is asked for."""
         self.wanted: Final = wanted
         self.ended: EndReason | None = None
-        self._detail = ""
+        self.why = ""
         self._frames: Final = frames
         self._clock: Final = clock
         self._options: Final = options
@@ -125,9 +125,10 @@ class Watcher:
         self._scanned: Final[dict[str, int]] = {}
         self._cursor = CursorWriter(Cursor(clock.now(), {}))
         self._wake: Final = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._is_due = False
-        self.over: Final = asyncio.Event()
-        """Set when the watch has ended, also while its consumer is stuck in a send."""
+        self._has_moved = True
+        self._at_end: Callable[[], object] | None = None
 
     def offer(self, encoded: Encoded) -> None:
         """Take a frame that was just published."""
@@ -151,12 +152,17 @@ class Watcher:
     def end(self, reason: EndReason, detail: str) -> None:
         """End the watch from the hub's side; `messages` raises `WatchEnded`."""
         if self.ended is None:
-            self.ended, self._detail = reason, detail
+            self.ended, self.why = reason, detail
             self._queue.clear()
             self._newest.clear()
             self._go()
             self._wake.set()
-            self.over.set()
+            if self._at_end is not None:
+                self._at_end()
+
+    def call_at_end(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called if the hub ends the watch: the consumer may be stuck in a send."""
+        self._at_end = callback
 
     async def __aenter__(self) -> Self:
         """Return itself: it was watching already."""
@@ -168,7 +174,7 @@ class Watcher:
         """Leave the hub."""
         self._go()
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncGenerator[Message]:
         """Yield what the connection is to send: what it missed or a snapshot, then live, for ever.
 
         Raises:
@@ -176,6 +182,7 @@ class Watcher:
             StoreUnavailable: what was missed cannot be read now.
         """
         since = self._since
+        self._beat_later()
         while not self._is_live:
             try:
                 if since is None:
@@ -191,32 +198,33 @@ class Watcher:
             yield message
 
     async def _live(self) -> AsyncIterator[Message]:
-        timer = self._arm()
-        try:
-            while True:
+        while True:
+            self._raise_if_ended()
+            self._has_moved = True
+            while self._queue:
+                if (message := self._next(self._queue.popleft())) is not None:
+                    yield message
+            while self._newest:
+                yield self._newest.pop(next(iter(self._newest)))
+            if self._is_due:
+                self._is_due = False
+                yield self._heartbeat()
+            if not (self._queue or self._newest or self._is_due):
+                self._wake.clear()
                 self._raise_if_ended()
-                while self._queue:
-                    if (message := self._next(self._queue.popleft())) is not None:
-                        yield message
-                while self._newest:
-                    yield self._newest.pop(next(iter(self._newest)))
-                if self._is_due:
-                    self._is_due = False
-                    timer = self._arm()
-                    yield self._heartbeat()
-                if not self._queue and not self._newest:
-                    self._wake.clear()
-                    self._raise_if_ended()
-                    await self._wake.wait()
-        finally:
-            timer.cancel()
+                await self._wake.wait()
 
-    def _arm(self) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(self._options.heartbeat, self._beat)
+    def _beat_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._options.heartbeat, self._beat)
 
     def _beat(self) -> None:
-        self._is_due = True
+        """Ask for a heartbeat; a consumer that has not moved since the last one never will."""
+        if self._is_due and not self._has_moved:
+            self.end(EndReason.TOO_SLOW, f"nothing could be sent for {self._options.heartbeat:g} s")
+            return
+        self._is_due, self._has_moved = True, False
         self._wake.set()
+        self._beat_later()
 
     def _heartbeat(self) -> Message:
         return unnumbered("heartbeat", self.wanted.session_id, self._clock.now(), {}, self._cursor.text())
@@ -226,6 +234,7 @@ class Watcher:
         session_id, number = encoded.session_id, encoded.number
         if number <= self._scanned.get(session_id, 0):
             return None
+        self._has_moved = True
         prev = self._sent.get(session_id, 0)
         self._sent[session_id] = self._scanned[session_id] = number
         self._cursor.move(session_id, number)
@@ -235,11 +244,12 @@ class Watcher:
         """Forget what was sent and begin from how the sessions stand."""
         base = self._clock.now() - _MARGIN
         if self.wanted.session_id is None:
-            found = await self._directory.standing(base)
+            found = list(await self._directory.standing(base))
         else:
             one = await self._directory.one(self.wanted.session_id)
-            found = () if one is None else (one,)
-        positions = {one.session_id: await self._newest_of(one) for one in found}
+            found = [] if one is None else [one]
+        found = [await self._as_of_now(one) for one in found]
+        positions = {one.session_id: one.frames for one in found}
         self._begin_at(Cursor(base, positions))
         shown = [one for one in found if one.is_active or self.wanted.session_id is not None]
         sessions = [{**one.describe(), "seq": positions[one.session_id]} for one in shown]
@@ -261,8 +271,8 @@ class Watcher:
                 if one is None:
                     raise _Gap("unknown_cursor")
                 found[session_id] = one
-        positions = {one.session_id: await self._position(one, cursor) for one in found.values()}
         newest = {one.session_id: await self._newest_of(one) for one in found.values()}
+        positions = {key: _position(one, newest[key], cursor) for key, one in found.items()}
         if sum(max(0, newest[key] - at) for key, at in positions.items()) > self._options.longest_replay:
             raise _Gap("too_old")
         finished = {
@@ -282,23 +292,17 @@ class Watcher:
             raise _Gap("unknown_cursor")
         return cursor
 
-    async def _position(self, one: Standing, cursor: Cursor) -> int:
-        position = cursor.positions.get(one.session_id)
-        if position is None:
-            if one.created_at < cursor.base:
-                raise _Gap("unknown_cursor")  # it is of a connection that watched other sessions
-            return 0
-        if position > await self._newest_of(one) and not await self._frames(one.session_id, position - 1, 1):
-            raise _Gap("unknown_cursor")
-        return position
-
     async def _newest_of(self, one: Standing) -> int:
-        if one.frames is not None:
-            return one.frames
-        newest = 0
+        newest = one.frames
         while page := await self._frames(one.session_id, newest, self._options.page):
             newest = page[-1].number
         return newest
+
+    async def _as_of_now(self, one: Standing) -> Standing:
+        """Return the session as it is, should the list know an older state of it."""
+        if not await self._frames(one.session_id, one.frames, 1):
+            return one
+        return await self._directory.one(one.session_id) or one
 
     def _begin_at(self, cursor: Cursor) -> None:
         self._cursor = CursorWriter(cursor)
@@ -345,9 +349,21 @@ class Watcher:
 
     def _raise_if_ended(self) -> None:
         if self.ended is not None:
-            raise WatchEnded(self.ended, self._detail)
+            raise WatchEnded(self.ended, self.why)
 
     def _go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._is_in:
             self._is_in = False
             self._leave(self)
+
+
+def _position(one: Standing, newest: int, cursor: Cursor) -> int:
+    position = cursor.positions.get(one.session_id)
+    if position is None and one.created_at >= cursor.base:
+        return 0
+    if position is None or position > newest:
+        # It is of a connection that watched other sessions, or of another database.
+        raise _Gap("unknown_cursor")
+    return position

@@ -119,7 +119,7 @@ def frame_of(kind: str, number: int, at: datetime) -> Frame:
 
 @asynccontextmanager
 async def reading(watcher: Watcher) -> AsyncIterator["Reader"]:
-    async with watcher, aclosing(watcher.messages()) as messages:  # type: ignore[type-var]
+    async with watcher, aclosing(watcher.messages()) as messages:
         yield Reader(messages)
 
 
@@ -401,7 +401,6 @@ async def test_closing_ends_every_watch_now_and_later() -> None:
         with pytest.raises(WatchEnded, match="restarting"):
             await early.next()
     watcher = world.watch()
-    assert watcher.over.is_set()
     assert watcher.ended is EndReason.RESTART
     assert world.hub.watching == 0
 
@@ -419,6 +418,20 @@ async def test_a_heartbeat_carries_the_cursor() -> None:
     cursor = read_cursor(beat["cursor"])
     assert cursor is not None
     assert cursor.positions == {"a": 1}
+
+
+async def test_a_client_that_is_stuck_in_a_send_is_dropped_and_its_task_told() -> None:
+    world = World(heartbeat=0.001)
+    world.create("a")
+    stuck = asyncio.Event()
+    watcher = world.watch(session_id="a")
+    watcher.call_at_end(stuck.set)
+    async with reading(watcher) as reader:
+        await reader.next()
+        await asyncio.wait_for(stuck.wait(), 5)  # and meanwhile nothing more is taken
+
+    assert watcher.ended is EndReason.TOO_SLOW
+    assert world.hub.dropped == 1
 
 
 @pytest.mark.parametrize("topics", [None, frozenset({"alert"})], ids=["all topics", "a topic filter"])

@@ -1,0 +1,65 @@
+"""The app factory."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from algoexec.api import errors
+from algoexec.api.documentation import DESCRIPTION, TAGS, document
+from algoexec.api.guard import Guard
+from algoexec.api.metrics import Measured, Metrics
+from algoexec.api.routers import config, health, market, sessions, signals, socket, stream
+from algoexec.api.services import ApiOptions, Services
+from algoexec.api.tickets import Tickets
+
+type OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
+"""Makes what the app needs, for as long as the context lasts."""
+
+_ROUTERS: Final = (sessions, signals, market, stream, socket, config, health)
+
+
+def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
+    """Return the app. `open_services` is entered in its lifespan; without one only the documentation answers."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services() as services:
+            app.state.services = services
+            app.state.tickets = Tickets(services.clock)
+            yield
+            # Streams end before what they read from does.
+            services.registry.hub.close("the service is restarting")
+
+    app = FastAPI(
+        title="algoexec",
+        version=options.version,
+        summary="Automated Bank Nifty option scalping, one session per user",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        redoc_url=None,
+        max_body_size=options.largest_body,
+        separate_input_output_schemas=False,
+    )
+    app.state.options = options
+    app.state.metrics = metrics
+    errors.install(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    # The last one added is the outermost.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=sorted(options.cors_origins),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+        expose_headers=["Location", "Retry-After", "Idempotent-Replayed"],
+        max_age=600,
+    )
+    app.add_middleware(Guard, origins=options.cors_origins, largest_body=options.largest_body)
+    app.add_middleware(Measured, metrics=metrics)
+    document(app)
+    return app

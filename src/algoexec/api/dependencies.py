@@ -1,0 +1,123 @@
+"""Who asks, and whether what they ask for is theirs: decided once, here."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from fastapi.requests import HTTPConnection
+
+from algoexec.api.auth import LOCAL, Caller
+from algoexec.api.errors import ApiProblem
+from algoexec.api.origin import is_loopback_host
+from algoexec.api.services import ApiOptions, Services
+from algoexec.api.tickets import Tickets
+from algoexec.engine.events import Mode
+from algoexec.ports.stores import Scope, Stores
+from algoexec.runtime.registry import Registry, SessionView
+
+SESSION_ID = r"^[a-z0-9]{1,32}$"
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return what the lifespan made."""
+    services: Services = connection.app.state.services
+    return services
+
+
+def options_of(connection: HTTPConnection) -> ApiOptions:
+    """Return the options of the app."""
+    options: ApiOptions = connection.app.state.options
+    return options
+
+
+def registry_of(connection: HTTPConnection) -> Registry:
+    """Return the running sessions."""
+    return services_of(connection).registry
+
+
+def stores_of(connection: HTTPConnection) -> Stores:
+    """Return the stores."""
+    return services_of(connection).stores
+
+
+def tickets_of(connection: HTTPConnection) -> Tickets:
+    """Return the living WebSocket tickets."""
+    tickets: Tickets = connection.app.state.tickets
+    return tickets
+
+
+async def caller_of(connection: HTTPConnection) -> Caller:
+    """Return who asks; asked once a request.
+
+    Raises:
+        ApiProblem: nobody that is known, or nobody in particular by another machine's name.
+    """
+    known: Caller | None = getattr(connection.state, "caller", None)
+    if known is None:
+        known = await services_of(connection).authenticator.caller(connection.headers.get("authorization"))
+        if known is LOCAL and not is_loopback_host(connection.headers):
+            raise ApiProblem("host-not-allowed")
+        connection.state.caller = known
+    return known
+
+
+async def reader(request: Request) -> Caller:
+    """Return a caller who may read."""
+    return require(await caller_of(request), Scope.READ)
+
+
+async def trader(request: Request) -> Caller:
+    """Return a caller who may command; whether in live mode too is asked of the session."""
+    return require(await caller_of(request), Scope.TRADE)
+
+
+def require(caller: Caller, scope: Scope) -> Caller:
+    """Return `caller` if the scope suffices.
+
+    Raises:
+        ApiProblem: `forbidden`.
+    """
+    if not caller.scope.includes(scope):
+        raise ApiProblem("forbidden", f"This needs the scope `{scope}`; the credential has `{caller.scope}`.")
+    return caller
+
+
+Reader = Annotated[Caller, Depends(reader)]
+Trader = Annotated[Caller, Depends(trader)]
+Sessions = Annotated[Registry, Depends(registry_of)]
+Store = Annotated[Stores, Depends(stores_of)]
+Given = Annotated[Services, Depends(services_of)]
+Options = Annotated[ApiOptions, Depends(options_of)]
+SessionId = Annotated[str, Path(description="The session.", pattern=SESSION_ID, examples=["s7k2m9q4w1x8z3b5"])]
+
+
+async def session_of(registry: Registry, caller: Caller, session_id: str) -> SessionView:
+    """Return a session of the caller's; another user's is as unknown as none.
+
+    Raises:
+        ApiProblem: `session-not-found`.
+    """
+    found = await registry.get(session_id, caller.user_id)
+    if found is None:
+        raise ApiProblem("session-not-found", f"There is no session {session_id}.")
+    return found
+
+
+async def own_session(session_id: SessionId, caller: Reader, registry: Sessions) -> SessionView:
+    """Return the session of the path for reading."""
+    return await session_of(registry, caller, session_id)
+
+
+async def commanded_session(session_id: SessionId, caller: Trader, registry: Sessions) -> SessionView:
+    """Return the session of the path for a command; a live one needs the scope `live`."""
+    found = await session_of(registry, caller, session_id)
+    require(caller, scope_for(found.row.mode))
+    return found
+
+
+def scope_for(mode: Mode) -> Scope:
+    """Return the scope that commands to a session of that mode need."""
+    return Scope.LIVE if mode is Mode.LIVE else Scope.TRADE
+
+
+OwnSession = Annotated[SessionView, Depends(own_session)]
+CommandedSession = Annotated[SessionView, Depends(commanded_session)]

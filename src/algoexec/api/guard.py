@@ -1,0 +1,42 @@
+"""What is refused before anything else looks at it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from algoexec.api.errors import ApiProblem
+from algoexec.api.origin import is_own_or_listed
+
+
+class Guard:
+    """ASGI middleware: no page of another origin, no body but JSON, none too large.
+
+    WebSockets pass: `stream` refuses them with a close code that a browser can read.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: frozenset[str], largest_body: int) -> None:
+        """Guard `app`."""
+        self._app: Final = app
+        self._origins: Final = origins
+        self._largest_body: Final = largest_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a problem, or let the request through."""
+        if scope["type"] == "http" and (problem := self._problem(Headers(scope=scope))) is not None:
+            await problem.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _problem(self, headers: Mapping[str, str]) -> ApiProblem | None:
+        if not is_own_or_listed(headers, self._origins):
+            return ApiProblem("origin-not-allowed", f"{headers['origin']} is not on the list of origins.")
+        length = headers.get("content-length", "0")
+        has_body = length != "0" or "transfer-encoding" in headers
+        if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            # Also what keeps a plain HTML form, which needs no permission to send, from doing anything.
+            return ApiProblem("unsupported-media-type")
+        if length.isdigit() and int(length) > self._largest_body:
+            return ApiProblem("body-too-large")
+        return None

@@ -1,0 +1,1 @@
+"""Endpoints, a resource a file."""

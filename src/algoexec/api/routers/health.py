@@ -1,0 +1,118 @@
+"""Whether the service lives, whether it can work, and what it counts."""
+
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from algoexec.api.dependencies import Options, Reader, Sessions
+from algoexec.api.errors import ApiProblem, problems
+from algoexec.api.metrics import CONTENT_TYPE, Metrics
+from algoexec.engine.effects import Status
+from algoexec.runtime.registry import Dependency
+
+router = APIRouter(tags=["service"])
+
+_READY: Final[dict[str, Any]] = {
+    "status": "ready",
+    "version": "0.1.0",
+    "store": {"ok": True, "detail": None},
+    "venue": {"ok": True, "detail": None},
+    "sessions": {"RUNNING": 12},
+}
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class DependencyOut(BaseModel):
+    """Something that the service needs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    ok: bool
+    detail: str | None = Field(description="What is wrong, for a person; null when nothing is.")
+
+
+class Readiness(BaseModel):
+    """Whether the service can do its work."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_READY]})
+
+    status: Literal["ready", "degraded", "unready"] = Field(
+        description="`degraded`: the broker does not answer; what is stored can be read and streamed."
+    )
+    version: str
+    store: DependencyOut
+    venue: DependencyOut
+    sessions: dict[Status, int] = Field(description="How many sessions of this process stand where.")
+
+
+class About(BaseModel):
+    """Where to go from here."""
+
+    name: Literal["algoexec"] = "algoexec"
+    version: str
+    documentation: str = "/docs"
+    openapi: str = "/openapi.json"
+    stream: str = "/ws/signals"
+
+
+@router.get("/", operation_id="about", summary="What this is")
+async def about(options: Options) -> About:
+    """Say what answers here."""
+    return About(version=options.version)
+
+
+@router.get("/healthz", operation_id="isAlive", summary="Is the process alive?")
+async def is_alive() -> Alive:
+    """Answer. Asks nothing of anybody; no credential needed."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    operation_id="isReady",
+    summary="Can it work?",
+    responses={503: {"model": Readiness, "description": "The database does not answer: `status` is `unready`."}},
+)
+async def is_ready(registry: Sessions, options: Options, response: Response) -> Readiness:
+    """Return what the service depends on; 503 when it cannot write. No credential needed."""
+    health = registry.health()
+    if not health.store.ok:
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    told: Literal["ready", "degraded", "unready"] = (
+        "unready" if not health.store.ok else "ready" if health.venue.ok else "degraded"
+    )
+    return Readiness(
+        status=told,
+        version=options.version,
+        store=_out(health.store),
+        venue=_out(health.venue),
+        sessions=health.sessions,
+    )
+
+
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus's text form.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problems("unauthenticated", "forbidden"),
+    },
+)
+async def get_metrics(request: Request, caller: Reader, registry: Sessions) -> Response:
+    """Return counts over all users; needs a service credential."""
+    if caller.user_id is not None:
+        raise ApiProblem("forbidden", "Metrics are for service credentials.")
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.render(registry), media_type=CONTENT_TYPE)
+
+
+def _out(dependency: Dependency) -> DependencyOut:
+    return DependencyOut(ok=dependency.ok, detail=dependency.detail)

@@ -1,0 +1,90 @@
+"""What the market says: put-call ratios, the option chain, candles with indicators."""
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Sessions, Store, session_of
+from algoexec.api.errors import ApiProblem, problems
+from algoexec.api.indicators import EXAMPLE, computed, parse
+from algoexec.api.schemas.lists import Limit, PageCursor, PageOf, SessionFilter, Since, Until, query_of
+from algoexec.api.schemas.market import CandlesOut, OptionChainOut, PcrOut, candle_out, pcr_out
+from algoexec.domain.instruments import BANK_NIFTY
+
+router = APIRouter(tags=["market"])
+
+_READ: Final = ("unauthenticated", "forbidden", "database-unavailable")
+
+
+@router.get(
+    "/pcr",
+    operation_id="listPcr",
+    summary="List put-call ratios",
+    responses=problems(*_READ, "session-not-found", "invalid-request", "invalid-cursor", "broker-unavailable"),
+)
+async def list_pcr(
+    caller: Reader,
+    registry: Sessions,
+    stores: Store,
+    given: Given,
+    session_id: SessionFilter = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: PageCursor = None,
+) -> PageOf[PcrOut]:
+    """Return the put-call ratio of each poll, newest first; with `session_id` those of its venue."""
+    if session_id is None:
+        venue, underlying = await given.venue_name(), BANK_NIFTY
+    else:
+        session = await session_of(registry, caller, session_id)
+        venue, underlying = session.row.venue, session.state.underlying if session.state else BANK_NIFTY
+    query = query_of(None, None, since, until, limit, cursor)
+    page = await stores.projections.pcr(venue, underlying, query)
+    return PageOf(items=[pcr_out(one) for one in page.items], cursor=page.cursor)
+
+
+@router.get(
+    "/option-chain",
+    operation_id="getOptionChain",
+    summary="Look at the option chain",
+    responses=problems(*_READ, "session-not-found", "chain-not-polled", "invalid-request"),
+)
+async def get_option_chain(
+    caller: Reader,
+    registry: Sessions,
+    session_id: Annotated[str, Query(description="The session whose credential polls it.", pattern=SESSION_ID)],
+) -> OptionChainOut:
+    """Return the whole chain of the nearest expiry as the session last polled it."""
+    session = await session_of(registry, caller, session_id)
+    chain = registry.option_chain(session.row.id)
+    if chain is None:
+        raise ApiProblem("chain-not-polled")
+    return OptionChainOut.of(chain)
+
+
+@router.get(
+    "/sessions/{session_id}/candles",
+    operation_id="getCandles",
+    summary="Look at today's candles",
+    responses=problems(*_READ, "session-not-found", "invalid-request"),
+)
+async def get_candles(
+    session: OwnSession,
+    registry: Sessions,
+    ta: Annotated[
+        str | None,
+        Query(
+            max_length=400,
+            description="Indicators, comma-separated, each a name and its numbers: `ema:9,vwap,rsi:14`. "
+            "`GET /config/schema` lists them.",
+            examples=[EXAMPLE],
+        ),
+    ] = None,
+) -> CandlesOut:
+    """Return the candles that the session has decided or warmed with today, and indicators beside them."""
+    asked = parse(ta or "")
+    candles = await registry.candles(session.row.id)
+    lines = await asyncio.to_thread(computed, asked, candles) if asked else {}
+    return CandlesOut(session_id=session.row.id, candles=[candle_out(candle) for candle in candles], ta=lines)

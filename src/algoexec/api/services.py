@@ -1,0 +1,37 @@
+"""What the API is given: the running sessions, the stores, who may call, and what time it is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from algoexec.api.auth import Authenticator
+from algoexec.engine.events import Mode
+from algoexec.ports.clock import WallClock
+from algoexec.ports.stores import Stores
+from algoexec.runtime.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What bootstrap made for the life of the app. `venue_name` raises `BrokerUnavailable`."""
+
+    registry: Registry
+    stores: Stores
+    authenticator: Authenticator
+    clock: WallClock
+    venue_name: Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """What bootstrap takes from the settings.
+
+    `cors_origins` are pages of other hosts that may call; `allow_live` whether mode live
+    exists here at all; `idempotency_secret` keys the digests of remembered requests.
+    """
+
+    version: str
+    idempotency_secret: bytes
+    cors_origins: frozenset[str] = frozenset()
+    allow_live: bool = False
+    modes: frozenset[Mode] = frozenset({Mode.SIGNALS})
+    largest_body: int = 64 * 1024
