@@ -12,6 +12,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock \
 
 COPY pyproject.toml README.m[d] ./
 COPY src src
+COPY migrations migrations
 RUN hatchling build -t wheel \
     && uv pip install --no-cache --python /opt/algoexec/bin/python --compile-bytecode --no-deps dist/*.whl
 
