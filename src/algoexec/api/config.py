@@ -93,10 +93,9 @@ class ConfigChanges(BaseModel):
     signal_life_minutes: int = Field(
         DEFAULTS.signal_life_minutes, ge=1, le=15, description="A signal may be acted on for so long after its candle."
     )
-    patterns: list[Pattern] = Field(
+    patterns: list[Annotated[Pattern, Field(strict=False)]] = Field(
         default_factory=lambda: list(Pattern),
         max_length=len(Pattern),
-        strict=False,
         description="The setups that are looked for; the others are switched off.",
     )
 
