@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -10,9 +10,34 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from algoexec.domain.calendar import IST, ist, ist_minute
-from algoexec.domain.market import Candle, Provenance
+from algoexec.domain.calendar import IST, TradingDay, ist, ist_minute, regular_session
+from algoexec.domain.instruments import BANK_NIFTY, Contracts, Future, InstrumentKey, Option, OptionType
+from algoexec.domain.market import MINUTE, Candle, Provenance
+from algoexec.domain.options import PcrReading
+from algoexec.engine.events import (
+    CandleClosed,
+    CandlesRepaired,
+    ChainPolled,
+    DayPrepared,
+    DeadlinePassed,
+    Event,
+    FeedChanged,
+    FeedStatus,
+    Halted,
+    Mode,
+    ParametersChanged,
+    Resumed,
+    SessionCreated,
+    SessionFailed,
+    StopReason,
+    StopRequested,
+    TokenRejected,
+    TokenReplaced,
+    WarmedUp,
+)
+from algoexec.strategy.decision import Ledger
 from algoexec.strategy.kernel import UNKNOWN
+from algoexec.strategy.parameters import Parameters
 from algoexec.strategy.patterns import Bar
 
 DAY: Final = date(2026, 7, 14)
@@ -178,3 +203,98 @@ def _chain_rows(rng: Random, on: date) -> Iterator[Row]:
                 "stale": rng.random() < 0.02,
             }
         at += timedelta(seconds=rng.choice((60, 270, 300, 900, 1500)))
+
+
+def contracts(first: float = 49_900.0, count: int = 3, step: float = 100.0) -> Contracts:
+    """Return a future and calls and puts of `count` strikes; keys are `CALL 49900` and the like."""
+    expiry = date(2026, 7, 28)
+    future = Future(key=InstrumentKey("FUT"), name="FUT", expiry=expiry, lot=30, tick_size=0.2, freeze_quantity=600)
+    options = tuple(
+        Option(
+            key=InstrumentKey(f"{kind.value} {strike:.0f}"),
+            name=f"{strike:.0f} {kind.value}",
+            type=kind,
+            strike=strike,
+            expiry=expiry,
+            lot=30,
+            tick_size=0.05,
+            freeze_quantity=600,
+        )
+        for strike in (first + step * i for i in range(count))
+        for kind in OptionType
+    )
+    return Contracts(underlying=BANK_NIFTY, future=future, expiry=expiry, options=options)
+
+
+def created(
+    day: TradingDay | None = None, parameters: Parameters | None = None, inherited: Ledger | None = None
+) -> SessionCreated:
+    """Return the first event of a session that belongs to `DAY`, or to `day`."""
+    return SessionCreated(
+        session_id="s" * 16,
+        user_id="someone",
+        mode=Mode.SIGNALS,
+        venue="made up",
+        underlying=BANK_NIFTY,
+        day=day or regular_session(DAY),
+        parameters=parameters or Parameters(),
+        inherited=inherited,
+    )
+
+
+def reading(at: datetime, pcr: float | None = 1.0, spot: float | None = None) -> PcrReading:
+    """Return what a poll has read."""
+    return PcrReading(at=at, underlying=BANK_NIFTY, expiry=date(2026, 7, 28), pcr=pcr, strikes=3, spot=spot)
+
+
+@st.composite
+def candles(draw: st.DrawFn, first: int = 0, last: int = 374) -> Candle:
+    """A candle of `DAY` that starts `first` to `last` minutes after the open."""
+    start = ist(DAY, time(9, 15)) + MINUTE * draw(st.integers(first, last))
+    volume = draw(st.none() | st.integers(1, 1_000))
+    return candle(start, draw(ohlc()), volume, draw(st.sampled_from(Provenance)))
+
+
+@st.composite
+def past_candles(draw: st.DrawFn, max_size: int = 30) -> tuple[Candle, ...]:
+    """Candles of `DAY` in order from the open on, with holes."""
+    return tuple(c for i in range(draw(st.integers(0, max_size))) if (c := draw(candles(i, i))).close % 4)
+
+
+def events() -> st.SearchStrategy[Event]:
+    """Anything that can happen to a session, in any order and of any sense, but its creation."""
+    instant = st.integers(-600, 400).map(lambda minute: ist(DAY, time(9, 15)) + MINUTE * minute)
+    words = st.sampled_from(["", "because", "no reason"])
+    return st.one_of(
+        st.builds(TokenRejected, detail=words),
+        st.just(TokenReplaced()),
+        st.builds(DayPrepared, contracts=st.builds(contracts, count=st.integers(0, 3))),
+        st.builds(WarmedUp, history=past_candles().map(_a_day_earlier), today=past_candles(3)),
+        st.builds(CandleClosed, candle=candles(0, 60)),
+        st.builds(CandleClosed, candle=candles(-20, 400)),
+        st.builds(CandlesRepaired, candles=st.lists(candles(-2, 60), max_size=3).map(tuple)),
+        st.builds(
+            ChainPolled,
+            reading=st.builds(reading, instant, st.none() | st.floats(0, 3), st.none() | st.floats(49_000, 51_000)),
+        ),
+        st.builds(FeedChanged, status=st.sampled_from(FeedStatus), detail=words),
+        st.builds(
+            ParametersChanged,
+            parameters=st.builds(
+                Parameters,
+                ema_slow_length=st.integers(1, 30),
+                volume_length=st.integers(1, 30),
+                compression_long_length=st.integers(1, 30),
+                lock_minutes=st.integers(0, 10),
+            ),
+        ),
+        st.builds(Halted, by=words, reason=words),
+        st.builds(Resumed, by=words),
+        st.builds(StopRequested, reason=st.sampled_from(StopReason)),
+        st.just(DeadlinePassed()),
+        st.builds(SessionFailed, detail=words),
+    )
+
+
+def _a_day_earlier(history: tuple[Candle, ...]) -> tuple[Candle, ...]:
+    return tuple(replace(each, start=each.start - timedelta(days=1)) for each in history)

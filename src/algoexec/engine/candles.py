@@ -181,9 +181,14 @@ class CandleAssembler:
         self._future.lost()
 
     def lost(self) -> None:
-        """The connection is gone: what came after the last frame is not covered."""
+        """The connection is gone: what came after the last frame is not covered.
+
+        Nor is a minute that an instrument has not closed: its last tick may have been under way.
+        """
         self._mark_whole()
         self._covered_from = None
+        closed = max(self._cursor, min(self._index.closed_before, self._future.closed_before))
+        self._whole = {minute for minute in self._whole if minute < closed}
 
     def on_quotes(self, at: int, quotes: Sequence[Quote]) -> Settled:
         """Take in one frame of stamp `at`."""
