@@ -8,7 +8,6 @@ from algoexec.domain.calendar import Calendar, TradingDay
 from algoexec.domain.instruments import Future, Option
 from algoexec.domain.market import Bar
 
-
 type Dates = tuple[date, ...]
 
 

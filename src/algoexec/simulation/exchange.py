@@ -138,11 +138,11 @@ class Exchange:
     def chain(self, expiry: date, at: int) -> list[ChainRow]:
         """Return the chain of one expiry, ascending strikes; empty before its first observation."""
         shown = set(self.day.model.strikes(expiry, at))
-        rows: dict[float, dict[OptionType, Quote]] = {strike: {} for strike in sorted(shown)}
+        rows: dict[float, dict[OptionType, Quote]] = {}
         for option in self.day.options:
             if option.expiry == expiry and option.strike in shown:
-                rows[option.strike][option.type] = self._chain_quote(option, at)
-        return [ChainRow(s, sides.get(OptionType.CALL), sides.get(OptionType.PUT)) for s, sides in rows.items()]
+                rows.setdefault(option.strike, {})[option.type] = self._chain_quote(option, at)
+        return [ChainRow(k, rows[k].get(OptionType.CALL), rows[k].get(OptionType.PUT)) for k in sorted(rows)]
 
     def previous_close(self, key: InstrumentKey) -> float:
         """Return the close of the day before, modelled for an option; the day's open when there is none."""
