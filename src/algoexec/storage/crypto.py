@@ -43,7 +43,7 @@ class TokenCipher:
     @classmethod
     def from_folder(cls, folder: Path) -> "TokenCipher":
         """Take the key file of a data folder, made (mode 0600) when there is none."""
-        return cls.from_text(_key_file(folder / KEY_FILE))
+        return cls.from_text(key_file(folder))
 
     def seal(self, text: str) -> bytes:
         """Return `text` encrypted and signed."""
@@ -61,7 +61,7 @@ def _key_of(secret: str) -> bytes:
     if len(secret) < SHORTEST_SECRET:
         raise WeakSecret(f"a secret has at least {SHORTEST_SECRET} characters")
     try:
-        if len(base64.urlsafe_b64decode(secret)) == 32:
+        if len(base64.b64decode(secret, altchars=b"-_", validate=True)) == 32:
             return secret.encode()
     except ValueError:
         pass
@@ -69,8 +69,12 @@ def _key_of(secret: str) -> bytes:
     return base64.urlsafe_b64encode(derived)
 
 
-def _key_file(path: Path) -> str:
-    """Return the key in `path`. It is made whole beside it and linked there: of two makers one wins."""
+def key_file(folder: Path) -> str:
+    """Return the secret of a data folder, made (mode 0600) when there is none.
+
+    It is made whole beside its place and linked there: of two makers one wins.
+    """
+    path = folder / KEY_FILE
     try:
         return path.read_text("ascii")
     except FileNotFoundError:

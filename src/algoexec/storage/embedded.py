@@ -54,6 +54,7 @@ class EmbeddedMongod:
         self._pid_file = PidFile(self._folder / "mongod.pid")
         self._process: subprocess.Popen[bytes] | None = None
         self._running: Running | None = None
+        self._is_ours = False
 
     @property
     def log(self) -> Path:
@@ -95,11 +96,11 @@ class EmbeddedMongod:
     async def stop(self) -> None:
         """End the server and return once it is gone. A borrowed one is left to its owner."""
         running, self._running = self._running, None
-        if running is None or not running.is_owned_by(os.getpid()):
+        if running is None or not self._is_ours:
             return
-        await _end(running.pid, self._process)
-        self._process = None
-        self._pid_file.remove()
+        await _end(running, self._process)
+        self._process, self._is_ours = None, False
+        self._pid_file.close(running)
 
     async def _adopt(self, left: Running) -> bool:
         """Use a server that still runs for this folder; end one that does not answer."""
@@ -107,15 +108,17 @@ class EmbeddedMongod:
             return False
         if not await answers_for(HOST, left.port, self._data):
             if _is_ours(left.pid, self._data):
-                await _end(left.pid, None)
+                await _end(left, None)
             return False
-        self._running = left if left.owner_lives() else left.inherited_by(os.getpid())
-        self._pid_file.write(self._running)
+        if not left.owner_lives():
+            left, self._is_ours = left.inherited_by(os.getpid()), True
+            self._pid_file.write(left)
+        self._running = left
         return True
 
     async def _launch(self, last_port: int) -> None:
         port = await _free_port(last_port)
-        self._process = self._spawn(port)
+        self._process, self._is_ours = self._spawn(port), True
         self._running = Running(
             pid=self._process.pid,
             started=started_at(self._process.pid),
@@ -214,24 +217,20 @@ def _is_ours(pid: int, data: Path) -> bool:
         return False
 
 
-async def _end(pid: int, child: "subprocess.Popen[bytes] | None") -> None:
+async def _end(running: Running, child: "subprocess.Popen[bytes] | None") -> None:
     """Ask the process to end, then make it; return once it is gone."""
     for demand in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, demand)
+            os.kill(running.pid, demand)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT):
-                await _gone(pid, child)
+                await _gone(running, child)
                 return
 
 
-async def _gone(pid: int, child: "subprocess.Popen[bytes] | None") -> None:
+async def _gone(running: Running, child: "subprocess.Popen[bytes] | None") -> None:
     while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        if child is not None and child.poll() is not None:
+        if not (child.poll() is None if child else running.is_alive()):
             return
         await asyncio.sleep(POLL)
 

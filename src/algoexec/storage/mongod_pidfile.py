@@ -16,11 +16,14 @@ def started_at(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
     except OSError:
         return None
-    state, *rest = stat.rpartition(")")[2].split()
-    return None if state == "Z" else rest[18]
+    fields = stat.rpartition(")")[2].split()
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    # While threads of it still die, the first one may be a zombie already: files and port are not free yet.
+    return None if state == "Z" and threads <= 1 else started
 
 
-def _is_alive(pid: int, started: str | None) -> bool:
+def is_alive(pid: int, started: str | None) -> bool:
+    """Return whether the process that began then is still there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -42,15 +45,11 @@ class Running:
 
     def is_alive(self) -> bool:
         """Return whether the server's process is there."""
-        return _is_alive(self.pid, self.started)
+        return is_alive(self.pid, self.started)
 
     def owner_lives(self) -> bool:
         """Return whether somebody will still end it."""
-        return _is_alive(self.owner, self.owner_started)
-
-    def is_owned_by(self, pid: int) -> bool:
-        """Return whether that process is to end it."""
-        return self.owner == pid
+        return is_alive(self.owner, self.owner_started)
 
     def inherited_by(self, pid: int) -> "Running":
         """Return the server with a new owner."""
@@ -77,8 +76,7 @@ class PidFile:
         draft.write_text(json.dumps(asdict(running)), "utf-8")
         draft.replace(self._path)
 
-    def remove(self) -> None:
-        """Forget who runs, but not where: a client that waits looks at the same port."""
-        left = self.read()
-        if left is not None:
-            self.write(replace(left, pid=0, started="ended"))
+    def close(self, ended: Running) -> None:
+        """Forget who ran, but not where: a client that waits looks at the same port."""
+        if self.read() == ended:
+            self.write(replace(ended, pid=0, started="ended"))

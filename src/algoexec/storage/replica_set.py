@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -13,14 +14,15 @@ NOT_YET_INITIALIZED: Final = 94
 
 
 def _client(host: str, port: int) -> AsyncMongoClient[dict[str, Any]]:
-    return AsyncMongoClient(host, port, directConnection=True, timeoutMS=ANSWER_TIMEOUT_MS)
+    return AsyncMongoClient(host, port, directConnection=True, serverSelectionTimeoutMS=ANSWER_TIMEOUT_MS)
 
 
 async def answers_for(host: str, port: int, data: Path) -> bool:
     """Return whether a mongod that serves the folder `data` answers there."""
     async with _client(host, port) as client:
         try:
-            options = await client.admin.command("getCmdLineOpts")
+            with pymongo.timeout(ANSWER_TIMEOUT_MS / 1000):
+                options = await client.admin.command("getCmdLineOpts")
         except PyMongoError:
             return False
     path: str | None = options["parsed"].get("storage", {}).get("dbPath")
