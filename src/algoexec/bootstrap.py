@@ -1,30 +1,167 @@
 """Puts the service together: the one module, beside `cli`, that knows every adapter."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
-import structlog
+import httpx
 from fastapi import FastAPI
 
 from algoexec.adapters.system_clock import SystemClock
-from algoexec.adapters.upstox.hosts import Hosts
 from algoexec.adapters.upstox.venue import SimulatorVenue, UpstoxVenue
 from algoexec.api.app import create_app
 from algoexec.api.auth import Authenticator
+from algoexec.api.jwt import Jwks, JwtVerifier, SharedSecret
 from algoexec.api.services import ApiOptions, Services
+from algoexec.domain.errors import AlgoexecError, BrokerUnavailable
 from algoexec.engine.version import ENGINE_VERSION
+from algoexec.ports.clock import WallClock
+from algoexec.ports.stores import Stores
+from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.settings import Broker, Settings
-from algoexec.storage.crypto import TokenCipher
-from algoexec.storage.embedded import embedded_mongod
+from algoexec.storage.crypto import TokenCipher, key_file
+from algoexec.storage.embedded import MongodFailed, embedded_mongod
+from algoexec.storage.migrate import migrate
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
 
-_log = logger("service")
+_log: Final = logger("service")
 
 
-class CannotStart(Exception):
+class CannotStart(AlgoexecError):
     """The service cannot start as it is set up; the message says what to do."""
+
+
+def create_service(settings: Settings) -> FastAPI:
+    """Return the app; everything it needs is made in its lifespan."""
+
+    @asynccontextmanager
+    async def open_services() -> AsyncIterator[Services]:
+        async with AsyncExitStack() as stack:
+            try:
+                services = await _services(settings, stack)
+            except (AlgoexecError, MongodFailed) as error:
+                _log.error("cannot start", error=str(error))
+                raise
+            yield services
+
+    return create_app(_options(settings), open_services)
+
+
+def documented_app() -> FastAPI:
+    """Return the app as `openapi.json` documents it; it cannot serve."""
+
+    @asynccontextmanager
+    async def nothing() -> AsyncIterator[Services]:
+        raise CannotStart("this app only documents")
+        yield
+
+    return create_app(ApiOptions(version=version("algoexec"), idempotency_secret=b""), nothing)
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[MongoStores]:
+    """Open the database of the settings; without one a private mongod runs while this lasts.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+        MongodFailed: the private one cannot be started.
+    """
+    async with AsyncExitStack() as stack:
+        uri = await _mongodb(settings, stack)
+        cipher = TokenCipher.from_text(_secret(settings))
+        stores = await MongoStores.open(uri, settings.mongodb_database, cipher, ENGINE_VERSION)
+        yield await stack.enter_async_context(stores)
+
+
+async def migrate_database(settings: Settings) -> list[str]:
+    """Run the migrations that were not yet run; return their names.
+
+    Raises:
+        StoreError: the database does not answer, or is newer than this version.
+        MongodFailed: the private one cannot be started.
+    """
+    async with AsyncExitStack() as stack:
+        return await migrate(await _mongodb(settings, stack), settings.mongodb_database)
+
+
+async def _mongodb(settings: Settings, stack: AsyncExitStack) -> str:
+    """Return the database's URI; a private one runs while `stack` is open."""
+    if settings.mongodb_uri is not None:
+        return settings.mongodb_uri.get_secret_value()
+    return await stack.enter_async_context(embedded_mongod(settings.data_dir))
+
+
+async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
+    clock = SystemClock()
+    stores = await stack.enter_async_context(open_stores(settings))
+    authenticator = Authenticator(
+        stores.api_keys, verifier=await _verifier(settings, stack, clock), open_loopback=settings.is_loopback
+    )
+    await _refuse_open_doors(settings, stores)
+    venue = await stack.enter_async_context(_venue(settings))
+    hub = StreamHub(stores.journal.frames, clock)
+    registry = Registry(venue=venue, stores=stores, hub=hub, clock=clock)
+    await stack.enter_async_context(registry.running())
+    return Services(registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=venue.name)
+
+
+async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:
+    """Let nobody on a network in without asking who it is."""
+    has_jwt = settings.jwks_url is not None or settings.jwt_secret is not None
+    if not settings.is_loopback and not has_jwt and not await stores.api_keys.any():
+        raise CannotStart(
+            f"ALGOEXEC_HOST is {settings.host}, which others can reach, but nobody could be told apart: "
+            "create a key first (algoexec keys create --scope trade --user NAME), or set ALGOEXEC_JWKS_URL or "
+            "ALGOEXEC_JWT_SECRET"
+        )
+
+
+@asynccontextmanager
+async def _venue(settings: Settings) -> AsyncIterator[Venue]:
+    if settings.broker is Broker.UPSTOX:
+        upstox = UpstoxVenue()
+        try:
+            yield upstox
+        finally:
+            await upstox.aclose()
+        return
+    simulator = SimulatorVenue(settings.simulator_url)
+    try:
+        try:
+            await simulator.name()
+        except BrokerUnavailable as error:
+            _log.warning("the simulator does not answer yet", error=str(error))
+        simulator.clock.start()
+        yield simulator
+    finally:
+        await simulator.aclose()
+
+
+async def _verifier(settings: Settings, stack: AsyncExitStack, clock: WallClock) -> JwtVerifier | None:
+    if settings.jwt_secret is not None:
+        secret = SharedSecret(settings.jwt_secret.get_secret_value().encode())
+        return JwtVerifier(secret, settings.jwt_audience, clock)
+    if settings.jwks_url is not None:
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
+        return JwtVerifier(Jwks(settings.jwks_url, http, clock), settings.jwt_audience, clock)
+    return None
+
+
+def _options(settings: Settings) -> ApiOptions:
+    return ApiOptions(
+        version=version("algoexec"),
+        idempotency_secret=hashlib.sha256(b"idempotency " + _secret(settings).encode()).digest(),
+        cors_origins=frozenset(settings.cors_origins),
+    )
+
+
+def _secret(settings: Settings) -> str:
+    """Return the secret that encrypts tokens, made in the data folder when none is set."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    return key_file(settings.data_dir)

@@ -4,7 +4,8 @@ from typing import Final
 
 import typer
 
-from algoexec.cli import recorded
+from algoexec.cli import keys, recorded, service
+from algoexec.cli.simulator import simulator
 
 app: Final = typer.Typer(
     name="algoexec",
@@ -20,7 +21,13 @@ def _root() -> None:
     """Keep commands as subcommands, also while there is only one."""
 
 
+app.command("demo")(service.demo)
+app.command("serve")(service.serve)
+app.command("simulator")(simulator)
 app.command("signals")(recorded.signals)
+app.command("migrate")(service.migrate)
+app.command("openapi")(service.openapi)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

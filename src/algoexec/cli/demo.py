@@ -1,4 +1,4 @@
-"""`algoexec demo`: a trading day through the real service, with nothing configured."""
+"""A trading day through the real service, with nothing configured."""
 
 import asyncio
 import fcntl
@@ -8,53 +8,54 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import httpx
 import typer
 
 from algoexec import children
 from algoexec.cli.follow import follow
-from algoexec.cli.serve import Server, build_server
-from algoexec.cli.simulator import AtOption, DayOption, HistoryOption, simulated_day
-from algoexec.domain.errors import BadRecording
+from algoexec.cli.server import Server, build_server
 from algoexec.settings import Broker, Settings
 
 _PREFIX: Final = "algoexec-demo-"
 _USER: Final = "demo"
 
 
-def demo(  # noqa: PLR0913
-    day: DayOption = None,
-    history: HistoryOption = None,
-    speed: Annotated[float, typer.Option(min=0.1, help="Market seconds per second.")] = 30.0,
-    at: AtOption = "09:25",
-    data: Annotated[Path | None, typer.Option(help="Keep the database here; without it, it is removed.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the service on 127.0.0.1.")] = 8000,
-) -> None:
-    """Play a trading day: a private MongoDB, the simulator as broker, the service, and one session."""
-    try:
-        if day is not None:
-            simulated_day(day, history or ())
-    except BadRecording as error:
-        typer.echo(f"algoexec demo: {error}", err=True)
-        raise typer.Exit(2) from error
-    if not _is_free(port):
-        typer.echo(f"algoexec demo: port {port} is taken; choose another (make run PORT=8080)", err=True)
-        raise typer.Exit(1)
-    play = [f"--speed={speed}", f"--at={at}", *(f"--history={folder}" for folder in history or ())]
-    play += [f"--day={day}"] if day is not None else []
-    with _data_folder(data) as folder, _simulator(play) as simulator_url:
-        settings = Settings(
-            broker=Broker.SIMULATOR, simulator_url=simulator_url, data_dir=folder, port=port, log_level="warning"
-        )
-        try:
-            asyncio.run(_play(settings))
-        except KeyboardInterrupt:
-            typer.echo("Stopped.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A private MongoDB, the simulator as broker, the service, and one session.
+
+    `data` None: a fresh folder that is removed at the end.
+    """
+
+    data: Path | None
+    port: int
+    simulator_options: Sequence[str]
+
+    def run(self) -> None:
+        """Play until the user stops it."""
+        if not _is_free(self.port):
+            typer.echo(f"algoexec demo: port {self.port} is taken; choose another (make run PORT=8080)", err=True)
+            raise typer.Exit(1)
+        with _data_folder(self.data) as folder, _simulator(self.simulator_options) as simulator_url:
+            settings = Settings(
+                broker=Broker.SIMULATOR,
+                simulator_url=simulator_url,
+                data_dir=folder,
+                host="127.0.0.1",
+                port=self.port,
+                log_level="warning",
+                log_format="console",
+            )
+            try:
+                asyncio.run(_play(settings))
+            except KeyboardInterrupt:
+                typer.echo("Stopped.")
 
 
 async def _play(settings: Settings) -> None:
@@ -63,7 +64,7 @@ async def _play(settings: Settings) -> None:
     showing = asyncio.create_task(_show(server, settings))
     try:
         await asyncio.wait((serving, showing), return_when=asyncio.FIRST_COMPLETED)
-        if showing.done() and not showing.cancelled() and (error := showing.exception()) is not None:
+        if showing.done() and (error := showing.exception()) is not None:
             typer.echo(f"algoexec demo: {error}", err=True)
         await serving
     finally:
@@ -75,7 +76,7 @@ async def _play(settings: Settings) -> None:
 async def _show(server: Server, settings: Settings) -> None:
     """Start a session through the public API and print what it streams."""
     await server.has_started.wait()
-    url = f"http://127.0.0.1:{settings.port}"
+    url = f"http://{settings.host}:{settings.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         answer = await client.post("/sessions", json={"user_id": _USER, "access_token": f"user:{_USER}"})
         answer.raise_for_status()
@@ -84,7 +85,7 @@ async def _show(server: Server, settings: Settings) -> None:
 
 
 @contextmanager
-def _simulator(options: list[str]) -> Iterator[str]:
+def _simulator(options: Sequence[str]) -> Iterator[str]:
     """Run the simulator as a process of its own; yield its address."""
     command = [sys.executable, "-m", "algoexec", "simulator", "--port=0", "--paced", *options]
     process = children.spawn(command, stdout=subprocess.PIPE)
@@ -110,18 +111,12 @@ def _data_folder(wanted: Path | None) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
-        with _in_use(folder):
+        with (folder / "in-use").open("w") as mark:
+            # The lock goes with the process, however that ends.
+            fcntl.flock(mark, fcntl.LOCK_EX)
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Mark the folder as ours; the mark goes with the process, however that ends."""
-    with (folder / "in-use").open("w") as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
-        yield
 
 
 def _is_in_use(folder: Path) -> bool:

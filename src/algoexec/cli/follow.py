@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from algoexec.domain.calendar import IST
 
@@ -15,9 +17,10 @@ type Data = dict[str, Any]
 async def follow(url: str, print_line: Callable[[str], None]) -> None:
     """Print every frame worth a line until the stream ends."""
     async with connect(f"{url}/ws/signals", compression=None) as socket:
-        async for message in socket:
-            for line in lines(json.loads(message)):
-                print_line(line)
+        with suppress(ConnectionClosed):  # 1012: the service is stopping
+            async for message in socket:
+                for line in lines(json.loads(message)):
+                    print_line(line)
 
 
 def lines(frame: Data) -> Iterator[str]:

@@ -26,7 +26,7 @@ HistoryOption = Annotated[
 ]
 
 
-def simulator(  # noqa: PLR0913
+def simulator(
     day: DayOption = None,
     history: HistoryOption = None,
     speed: SpeedOption = 1.0,

@@ -114,13 +114,15 @@ class SimulatorVenue(Venue):
         return self._clock
 
     async def name(self) -> str:
-        """Return the simulator's instance; its clock is read with it.
+        """Return the simulator's instance; the first time, and for a new run, its clock is read with it.
 
         Raises:
             BrokerUnavailable: it does not answer, or is no simulator.
         """
         reading = await self._read_clock()
-        self._clock.take(reading)
+        if reading.instance != self._clock.instance:
+            # Not of the same run: there its feed's stamps lead, or frames on their way would be late.
+            self._clock.take(reading)
         return reading.instance
 
     def market_data(self, token: AccessToken) -> UpstoxMarketData:

@@ -1,12 +1,11 @@
-"""`algoexec serve`: the service."""
+"""The service's HTTP server."""
 
 import asyncio
+import logging
 import socket
 from typing import Final
 
-import typer
 import uvicorn
-from pydantic import ValidationError
 
 from algoexec.bootstrap import create_service
 from algoexec.settings import Settings
@@ -16,7 +15,7 @@ _GRACE_S: Final = 5
 
 
 class Server(uvicorn.Server):
-    """uvicorn that can be waited for."""
+    """uvicorn that can be waited for. Of its own log only what we do not say better is kept."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         """Serve `config`."""
@@ -30,21 +29,11 @@ class Server(uvicorn.Server):
             self.has_started.set()
 
 
-def serve() -> None:
-    """Serve the API. Settings come from the environment (ALGOEXEC_…)."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"algoexec serve: {name or 'settings'}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from error
-    asyncio.run(build_server(settings).serve())
-
-
 def build_server(settings: Settings) -> Server:
     """Return the server of `settings`, not started."""
     configure_logging("json" if settings.log_format == "json" else "console", settings.log_level)
+    # A failed start is one sentence of ours; uvicorn would add the whole traceback.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return Server(
         uvicorn.Config(
             create_service(settings),
