@@ -127,15 +127,15 @@ class EmbeddedMongod:
             owner_started=started_at(os.getpid()),
         )
         self._pid_file.write(self._running)
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                await self._listening(port)
-                await become_primary(HOST, port)
-        except BaseException as error:
-            await self.stop()
-            if isinstance(error, TimeoutError):
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.stop)
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    await self._listening(port)
+                    await become_primary(HOST, port)
+            except TimeoutError as error:
                 raise MongodFailed(f"mongod was not ready within {START_TIMEOUT:.0f} s; see {self.log}") from error
-            raise
+            undo.pop_all()
 
     def _spawn(self, port: int) -> "subprocess.Popen[bytes]":
         command = [str(find_mongod()), *_options(self._data, self.log, port)]

@@ -1,5 +1,6 @@
 """All stores of one MongoDB database."""
 
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from pymongo import AsyncMongoClient
@@ -38,13 +39,11 @@ class MongoStores:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        client = connect(uri)
-        try:
+        async with AsyncExitStack() as undo:
+            client = await undo.enter_async_context(connect(uri))
             with answered():
                 collections = await Collections.prepare(client[database])
-        except BaseException:
-            await client.close()
-            raise
+            undo.pop_all()
         return cls(client, collections, cipher, engine)
 
     async def ping(self) -> None:
