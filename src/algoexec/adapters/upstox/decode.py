@@ -6,8 +6,9 @@ it was told before.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Final
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, cast
 
 from google.protobuf.message import DecodeError as ProtobufError
 
@@ -15,13 +16,15 @@ from algoexec.adapters.upstox.wire import (
     FEED_RESPONSE,
     INITIAL_FEED,
     MARKET_INFO,
+    MARKET_OHLC,
+    OPTION_GREEKS,
     SEGMENT_STATUS,
-    FeedMessage,
+    Feed,
     FeedResponse,
     FirstLevelWithGreeks,
-    FullFeed,
+    IndexFullFeed,
     Ltpc,
-    OptionGreeks,
+    Parser,
 )
 from algoexec.domain.errors import DecodeError
 from algoexec.domain.instruments import InstrumentKey
@@ -33,11 +36,13 @@ _MINUTE_MS: Final = 60_000
 # A frame is stamped by the server; outside of 2000 … 2100 it is not a time but garbage that parsed.
 _FIRST_MS: Final = 946_684_800_000
 _LAST_MS: Final = 4_102_444_800_000
-_NOTHING: Final = (None, None)
 
 # A NamedTuple's own constructor takes three times as long; this is the hot path.
 _new: Final = tuple.__new__
-_from_string: Final = FEED_RESPONSE.FromString
+# All five greeks, as they nearly always are: fields 1 to 5, in this order, each a tag and a double.
+_five_doubles: Final = cast(Callable[[bytes], Sequence[float]], struct.Struct("<xdxdxdxdxd").unpack)
+_ALL_GREEKS: Final = 45
+_LAST_TAG: Final = 0x29
 
 
 class QuoteBoard:
@@ -56,7 +61,7 @@ class QuoteBoard:
         Raises:
             DecodeError: not a frame, or one with an unknown type or status; the board is as before.
         """
-        message = _parse(frame)
+        message = _parsed(FEED_RESPONSE, frame)
         at, kind = message.currentTs, message.type
         if not _FIRST_MS <= at < _LAST_MS:
             raise DecodeError(f"a frame of {len(frame)} bytes has no time ({at})")
@@ -71,62 +76,80 @@ class QuoteBoard:
         for instrument in instruments:
             self._quotes.pop(instrument, None)
 
-    # One flat loop on purpose: a frame of eight contracts comes up to 25 times a second per
-    # connection, and a function a part costs a third more (benchmarks/decode.py).
-    def _merge(self, feeds: Mapping[str, FeedMessage], at: int) -> tuple[Quote, ...]:
+    # Long and flat on purpose. This loop is the feed's cost: a function a part adds a sixth to it,
+    # and so does a helper that returns a pair (benchmarks/decode.py).
+    def _merge(self, feeds: Mapping[str, Feed], at: int) -> tuple[Quote, ...]:
         known, finished, changed = self._quotes, at // _MINUTE_MS - 1, list[Quote]()
         price: float | None
+        traded_at: int | None
         for key, feed in feeds.items():
             old = known.get(key) or Quote(InstrumentKey(key), at)
             full = feed.fullFeed
-            if not full.HasField("marketFF"):
-                if (quote := _other_mode(old, feed, at, finished)) is not None:
-                    changed.append(quote)
-                    known[key] = _with_time(quote, at)
-                continue
             market = full.marketFF
             trade = market.ltpc
-            if 0 < (told := trade.ltp) < _INF:
-                price, traded_at, quantity = told, trade.ltt or None, trade.ltq or None
+            if 0 < (price := trade.ltp) < _INF:  # so this part was sent: an absent one reads as 0
+                traded_at, quantity = trade.ltt, trade.ltq or None
+            elif full.HasField("indexFF"):
+                quote = _index(old, full.indexFF, at, finished)
+                known[key] = quote if quote[3] else _with_time(quote)
+                changed.append(quote)
+                continue
+            elif full.HasField("marketFF"):
+                price, traded_at, quantity = old[2], old[3], old[4]
             else:
-                price, traded_at, quantity = old[2:5]
+                if (other := _other_mode(old, feed, at)) is not None:
+                    known[key] = _with_time(other)
+                    changed.append(other)
+                continue
             if rows := market.marketLevel.bidAskQuote:
                 row = rows[0]
-                bid, bids = (told, row.bidQ) if 0 < (told := row.bidP) < _INF else _NOTHING
-                ask, asks = (told, row.askQ) if 0 < (told := row.askP) < _INF else _NOTHING
+                bid = told if 0 < (told := row.bidP) < _INF else None
+                bid_quantity = row.bidQ if bid else None
+                ask = told if 0 < (told := row.askP) < _INF else None
+                ask_quantity = row.askQ if ask else None
+            elif market.HasField("marketLevel"):
+                bid = bid_quantity = ask = ask_quantity = None
             else:
-                bid, bids, ask, asks = (_NOTHING * 2) if market.HasField("marketLevel") else old[9:13]
+                bid, bid_quantity, ask, ask_quantity = old[9:13]
+            part = market.optionGreeks
+            if len(part) == _ALL_GREEKS and part[-9] == _LAST_TAG:
+                values = _five_doubles(part)
+                greeks = _new(Greeks, values) if -_INF < sum(values) < _INF else old[13]
+            else:
+                greeks = _greeks(part, old[13]) if part else old[13]
             minute = old[14]
+            if minute is None or minute[0] != finished:
+                minute = _minute(minute, market.marketOHLC, finished)
             quote = _new(
                 Quote,
                 (
                     old[0],
                     at,
                     price,
-                    traded_at,
+                    traded_at or None,
                     quantity,
                     told if 0 < (told := trade.cp) < _INF else old[5],
                     market.vtt or old[6],
                     told if 0 < (told := market.oi) < _INF else old[7],
                     told if 0 < (told := market.iv) < _INF else old[8],
                     bid,
-                    bids,
+                    bid_quantity,
                     ask,
-                    asks,
-                    _greeks(market.optionGreeks) or old[13],
-                    minute if minute is not None and minute[0] == finished else _minute(minute, market, finished),
+                    ask_quantity,
+                    greeks,
+                    minute,
                 ),
             )
+            known[key] = quote if traded_at else _with_time(quote)
             changed.append(quote)
-            known[key] = quote if traded_at else _with_time(quote, at)
         return tuple(changed)
 
 
-def _parse(frame: bytes) -> FeedResponse:
+def _parsed[M](parser: Parser[M], data: bytes) -> M:
     try:
-        return _from_string(frame)
+        return parser.FromString(data)
     except ProtobufError as error:
-        raise DecodeError(f"{len(frame)} bytes are not a feed frame") from error
+        raise DecodeError(f"{len(data)} bytes are no message of the feed") from error
 
 
 def _segments(message: FeedResponse) -> dict[str, str]:
@@ -138,22 +161,38 @@ def _segments(message: FeedResponse) -> dict[str, str]:
     return segments
 
 
-def _other_mode(old: Quote, feed: FeedMessage, at: int, finished: int) -> Quote | None:
-    if feed.fullFeed.HasField("indexFF"):
-        index = feed.fullFeed.indexFF
-        return _new(Quote, (old[0], at, *_trade(old, index.ltpc), *old[6:14], _minute(old[14], index, finished)))
+def _other_mode(old: Quote, feed: Feed, at: int) -> Quote | None:
     if feed.HasField("ltpc"):
-        return _new(Quote, (old[0], at, *_trade(old, feed.ltpc), *old[6:]))
+        return _ltpc(old, feed.ltpc, at)
     if feed.HasField("firstLevelWithGreeks"):
         return _first_level(old, feed.firstLevelWithGreeks, at)
     return None
 
 
+def _index(old: Quote, index: IndexFullFeed, at: int, finished: int) -> Quote:
+    price, traded_at, quantity = old[2], old[3], old[4]
+    trade = index.ltpc
+    if 0 < (told := trade.ltp) < _INF:
+        price, traded_at, quantity = told, trade.ltt or None, trade.ltq or None
+    close = told if 0 < (told := trade.cp) < _INF else old[5]
+    minute = old[14]
+    if minute is None or minute[0] != finished:
+        minute = _minute(minute, index.marketOHLC, finished)
+    return _new(Quote, (old[0], at, price, traded_at, quantity, close, *old[6:14], minute))
+
+
+def _ltpc(old: Quote, trade: Ltpc, at: int) -> Quote:
+    price, traded_at, quantity, close = _trade(old, trade)
+    return old._replace(
+        received_at=at, price=price, traded_at=traded_at, traded_quantity=quantity, previous_close=close
+    )
+
+
 def _first_level(old: Quote, level: FirstLevelWithGreeks, at: int) -> Quote:
     price, traded_at, quantity, close = _trade(old, level.ltpc)
     row = level.firstDepth
-    bid, bids = (told, row.bidQ) if 0 < (told := row.bidP) < _INF else _NOTHING
-    ask, asks = (told, row.askQ) if 0 < (told := row.askP) < _INF else _NOTHING
+    bid = told if 0 < (told := row.bidP) < _INF else None
+    ask = told if 0 < (told := row.askP) < _INF else None
     has_book = level.HasField("firstDepth")
     return old._replace(
         received_at=at,
@@ -165,10 +204,10 @@ def _first_level(old: Quote, level: FirstLevelWithGreeks, at: int) -> Quote:
         open_interest=told if 0 < (told := level.oi) < _INF else old.open_interest,
         iv=told if 0 < (told := level.iv) < _INF else old.iv,
         bid=bid if has_book else old.bid,
-        bid_quantity=bids if has_book else old.bid_quantity,
+        bid_quantity=(row.bidQ if bid else None) if has_book else old.bid_quantity,
         ask=ask if has_book else old.ask,
-        ask_quantity=asks if has_book else old.ask_quantity,
-        greeks=_greeks(level.optionGreeks) or old.greeks,
+        ask_quantity=(row.askQ if ask else None) if has_book else old.ask_quantity,
+        greeks=_greeks(level.optionGreeks, old.greeks),
     )
 
 
@@ -179,24 +218,23 @@ def _trade(old: Quote, trade: Ltpc) -> tuple[float | None, int | None, int | Non
     return old.price, old.traded_at, old.traded_quantity, close
 
 
-def _with_time(quote: Quote, at: int) -> Quote:
-    """A trade without a time: its own frame says so, the board remembers that frame's.
-
-    A later frame that does not touch the price must not look like another trade.
-    """
-    return quote if quote.price is None or quote.traded_at else quote._replace(traded_at=at)
+def _with_time(quote: Quote) -> Quote:
+    # A trade without a time: its own frame says so, the board gives it that frame's. A later
+    # frame that does not touch the price must not look like another trade.
+    return quote if quote.price is None or quote.traded_at else quote._replace(traded_at=quote.received_at)
 
 
-def _greeks(told: OptionGreeks) -> Greeks | None:
-    delta, theta, gamma, vega, rho = told.delta, told.theta, told.gamma, told.vega, told.rho
-    # All zero: not sent, or not computed (a future has none). One not a number: as if not sent.
-    if (delta or theta or gamma or vega) and -_INF < delta + theta + gamma + vega + rho < _INF:
-        return _new(Greeks, (delta, theta, gamma, vega, rho))
-    return None
+def _greeks(part: bytes, old: Greeks | None) -> Greeks | None:
+    sent = _parsed(OPTION_GREEKS, part)
+    told = (sent.delta, sent.theta, sent.gamma, sent.vega, sent.rho)
+    # All zero: not computed (a future has none). One not a number: as if not sent.
+    return _new(Greeks, told) if -_INF < sum(told) < _INF and any(told) else old
 
 
-def _minute(old: Bar | None, full: FullFeed, finished: int) -> Bar | None:
-    for told in full.marketOHLC.ohlc:
+def _minute(old: Bar | None, part: bytes, finished: int) -> Bar | None:
+    if not part:
+        return old
+    for told in _parsed(MARKET_OHLC, part).ohlc:
         if told.interval == "I1":
             minute = told.ts // _MINUTE_MS
             if minute > finished or (old is not None and minute == old[0]):

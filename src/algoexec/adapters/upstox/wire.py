@@ -1,13 +1,19 @@
-"""The feed's protobuf messages, typed: the SDK's module has no types, and may not be registered twice.
+"""The feed's protobuf schema: the SDK's own, thinned to what is read.
 
-Source: `upstox_client.feeder.proto.MarketDataFeedV3_pb2` of SDK 2.30.0.
+Parsing and reading a message costs by field, and a submessage by object. So fields that nobody
+reads are left out (they become unknown fields, as from any newer schema), and parts that are
+read seldom or as a whole stay bytes, which protobuf defines as the same on the wire. Numbers
+and types remain those of `upstox_client.feeder.proto.MarketDataFeedV3_pb2` (SDK 2.30.0). The
+thin copy lives in a pool of its own: the common one takes no second definition.
 """
-
 # ruff: noqa: N802, N815 - the names are those of the wire.
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from upstox_client.feeder.proto import MarketDataFeedV3_pb2
 
 INITIAL_FEED: Final = 0
@@ -76,18 +82,20 @@ class MarketLevel(Protocol):
     bidAskQuote: Sequence[BidAsk]
 
 
-class FullFeed(Protocol):
-    """Mode full: all that an index has (no book, volume or open interest)."""
+class IndexFullFeed(Protocol):
+    """An index in mode full: no book, volume or open interest. `marketOHLC` is a `MarketOhlc`."""
 
     ltpc: Ltpc
-    marketOHLC: MarketOhlc
+    marketOHLC: bytes
 
 
-class MarketFullFeed(FullFeed, Protocol):
-    """A contract in mode full."""
+class MarketFullFeed(Protocol):
+    """A contract in mode full. `optionGreeks` is an `OptionGreeks`, `marketOHLC` a `MarketOhlc`."""
 
+    ltpc: Ltpc
     marketLevel: MarketLevel
-    optionGreeks: OptionGreeks
+    optionGreeks: bytes
+    marketOHLC: bytes
     vtt: int
     oi: float
     iv: float
@@ -96,22 +104,22 @@ class MarketFullFeed(FullFeed, Protocol):
         """Tell whether the part was sent."""
 
 
-class EitherFullFeed(Protocol):
-    """Mode full of a contract or of an index."""
+class FullFeed(Protocol):
+    """Either of the two."""
 
     marketFF: MarketFullFeed
-    indexFF: FullFeed
+    indexFF: IndexFullFeed
 
     def HasField(self, name: Literal["marketFF", "indexFF"], /) -> bool:
         """Tell whether it is this one."""
 
 
 class FirstLevelWithGreeks(Protocol):
-    """A contract in mode option_greeks."""
+    """A contract in mode option_greeks. `optionGreeks` is an `OptionGreeks`."""
 
     ltpc: Ltpc
     firstDepth: BidAsk
-    optionGreeks: OptionGreeks
+    optionGreeks: bytes
     vtt: int
     oi: float
     iv: float
@@ -120,14 +128,14 @@ class FirstLevelWithGreeks(Protocol):
         """Tell whether the part was sent."""
 
 
-class FeedMessage(Protocol):
+class Feed(Protocol):
     """One instrument of a frame."""
 
     ltpc: Ltpc
-    fullFeed: EitherFullFeed
+    fullFeed: FullFeed
     firstLevelWithGreeks: FirstLevelWithGreeks
 
-    def HasField(self, name: Literal["ltpc", "fullFeed", "firstLevelWithGreeks"], /) -> bool:
+    def HasField(self, name: Literal["ltpc", "firstLevelWithGreeks"], /) -> bool:
         """Tell whether it is this mode."""
 
 
@@ -141,13 +149,52 @@ class FeedResponse(Protocol):
     """One frame."""
 
     type: int
-    feeds: Mapping[str, FeedMessage]
+    feeds: Mapping[str, Feed]
     currentTs: int
     marketInfo: MarketInfo
 
 
-class _FeedResponseType(Protocol):
-    def FromString(self, data: bytes, /) -> FeedResponse: ...
+class Parser[M](Protocol):
+    """A message class, as far as it is used."""
+
+    def FromString(self, data: bytes, /) -> M:
+        """Return the message that `data` is."""
 
 
-FEED_RESPONSE: Final = cast(_FeedResponseType, MarketDataFeedV3_pb2.FeedResponse)
+_READ: Final = (Ltpc, BidAsk, OptionGreeks, Ohlc, MarketOhlc, MarketLevel, IndexFullFeed, MarketFullFeed, FullFeed,
+                FirstLevelWithGreeks, Feed, MarketInfo, FeedResponse)  # fmt: skip
+_NAMES_ON_THE_WIRE: Final = {"Ltpc": "LTPC", "BidAsk": "Quote", "Ohlc": "OHLC", "MarketOhlc": "MarketOHLC"}
+
+
+def _thin_classes() -> Mapping[str, Any]:
+    schema = FileDescriptorProto()
+    MarketDataFeedV3_pb2.DESCRIPTOR.CopyToProto(schema)
+    read = {_NAMES_ON_THE_WIRE.get(kind.__name__, kind.__name__): kind.__annotations__ for kind in _READ}
+    messages = [message for message in schema.message_type if message.name in read]
+    for message in messages:
+        _thin(message, read[message.name])
+    del schema.message_type[:], schema.dependency[:]
+    schema.message_type.extend(messages)
+    pool = DescriptorPool()
+    pool.AddSerializedFile(schema.SerializeToString())
+    found = pool.FindFileByName(schema.name).message_types_by_name
+    return {name: GetMessageClass(found[name]) for name in read}
+
+
+def _thin(message: DescriptorProto, read: Mapping[str, object]) -> None:
+    kept = [field for field in message.field if field.name in read]
+    assert len(kept) == len(read), f"{message.name} of the SDK lacks a field of {sorted(read)}"  # noqa: S101 - at import
+    for field in kept:
+        if read[field.name] is bytes:
+            field.type = FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+    entries = [entry for entry in message.nested_type if any(field.type_name.endswith(entry.name) for field in kept)]
+    del message.field[:], message.nested_type[:]
+    message.field.extend(kept)
+    message.nested_type.extend(entries)
+
+
+_CLASSES: Final = _thin_classes()
+FEED_RESPONSE: Final = cast(Parser[FeedResponse], _CLASSES["FeedResponse"])
+MARKET_OHLC: Final = cast(Parser[MarketOhlc], _CLASSES["MarketOHLC"])
+OPTION_GREEKS: Final = cast(Parser[OptionGreeks], _CLASSES["OptionGreeks"])
