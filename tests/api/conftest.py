@@ -4,10 +4,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from algoexec.ports.stores import Scope
+from algoexec.telemetry import configure_logging
 from tests.api.support import Service, running_service
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> None:
+    """Log as the service does: structlog's own default draws tracebacks, which takes seconds."""
+    configure_logging("json", "error")
 
 
 @pytest_asyncio.fixture

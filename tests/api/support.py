@@ -29,8 +29,10 @@ from algoexec.runtime.registry import Registry
 from algoexec.runtime.watcher import HubOptions
 from tests.contract.given import contracts
 
-MARKET_TIME: Final = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
-"""A Monday, 09:30 in India."""
+MARKET_TIME: Final = datetime(2026, 11, 23, 4, 0, 5, tzinfo=UTC)
+"""A Monday, just after 09:30 in India: fifteen minutes have been traded."""
+
+FIRST_MINUTE: Final = int(datetime(2026, 11, 23, 3, 45, tzinfo=UTC).timestamp()) // 60
 
 PAGE: Final = "https://app.example.com"
 """The page that may call; `Origin` of a browser."""
@@ -132,7 +134,8 @@ class ScriptedMarket:
 
     async def bars_today(self, instrument: InstrumentKey) -> Sequence[Bar]:
         self._answer()
-        return ()
+        volume = 0 if instrument == BANK_NIFTY else 1_000
+        return [Bar(FIRST_MINUTE + n, 51_000 + n, 51_010 + n, 50_990 + n, 51_005 + n, volume) for n in range(15)]
 
     async def calendar(self, year: int) -> Calendar:
         self._answer()

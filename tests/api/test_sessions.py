@@ -287,7 +287,7 @@ async def test_lists_are_read_page_by_page(local: httpx.AsyncClient, service: Se
     problem(await local.get("/sessions", params={"limit": 0}), 422, "invalid-request")
     problem(await local.get("/sessions", params={"since": "yesterday"}), 422, "invalid-request")
     problem(await local.get("/sessions", params={"since": "2026-11-23T09:15:00"}), 422, "invalid-request")
-    recent = await local.get("/sessions", params={"since": "2026-11-23T09:30:03+05:30"})
+    recent = await local.get("/sessions", params={"since": "2026-11-23T09:30:08+05:30"})
     assert len(recent.json()["items"]) == 2
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
@@ -42,11 +43,11 @@ def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=lifespan,
         redoc_url=None,
-        max_body_size=options.largest_body,
         separate_input_output_schemas=False,
     )
     app.state.options = options
     app.state.metrics = metrics
+    app.state.routes = [route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route)]
     errors.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)

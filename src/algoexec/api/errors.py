@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from algoexec.domain.errors import BrokerUnavailable, FenceLost, RateLimited, StoreUnavailable, TokenRefused
 from algoexec.ports.stores import ActiveSessionExists, InvalidCursor
@@ -193,10 +194,19 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 
 
-async def _known(_request: Request, error: Exception) -> JSONResponse:
+async def _known(request: Request, error: Exception) -> JSONResponse:
     problem = problem_of(error)
     assert problem is not None  # noqa: S101 - it is registered because problem_of knows it
+    if problem.code == "method-not-allowed":
+        problem.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return problem.response()
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of a path: its routes are one a method, and the framework names only the first."""
+    routes: list[Route] = request.app.state.routes
+    fitting = [route for route in routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    return {method for route in fitting for method in route.methods or ()}
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from algoexec.api.errors import ApiProblem
 from algoexec.api.origin import is_own_or_listed
@@ -24,10 +24,31 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem, or let the request through."""
-        if scope["type"] == "http" and (problem := self._problem(Headers(scope=scope))) is not None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        problem = self._problem(headers)
+        if problem is None and "transfer-encoding" in headers:
+            # It does not say how long it is, so it is read before anything is done with it.
+            body = await self._whole(receive)
+            problem, receive = (
+                (ApiProblem("body-too-large"), receive) if body is None else (None, _replay(body, receive))
+            )
+        if problem is not None:
             await problem.response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _whole(self, receive: Receive) -> bytes | None:
+        """Return the body; None when it is too large."""
+        body = b""
+        while len(body) <= self._largest_body:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                return body if len(body) <= self._largest_body else None
+        return None
 
     def _problem(self, headers: Mapping[str, str]) -> ApiProblem | None:
         if not is_own_or_listed(headers, self._origins):
@@ -40,3 +61,13 @@ class Guard:
         if length.isdigit() and int(length) > self._largest_body:
             return ApiProblem("body-too-large")
         return None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives `body` first."""
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return first.pop() if first else await receive()
+
+    return replayed

@@ -28,7 +28,9 @@ _FETCH_TIMEOUT: Final = 5.0
 class KeySource(Protocol):
     """Where the key that checks a signature comes from."""
 
-    algorithms: tuple[str, ...]
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The pinned algorithms."""
 
     async def key(self, kid: str | None) -> OctKey | RSAKey | ECKey | None:
         """Return the key of that id; None when there is none."""
