@@ -32,6 +32,7 @@ def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         playing = asyncio.create_task(broker.player.run(), name="player")
+        playing.add_done_callback(_report)
         try:
             yield
         finally:
@@ -47,3 +48,10 @@ def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) 
     )
     app.state.broker = broker
     return app
+
+
+def _report(playing: asyncio.Task[None]) -> None:
+    """Say at once that the market clock has stopped for good: clients would only see a quiet market."""
+    if not playing.cancelled() and (error := playing.exception()) is not None:
+        context = {"message": "the simulated day stopped playing", "exception": error, "task": playing}
+        playing.get_loop().call_exception_handler(context)

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from algoexec.domain.calendar import IST
 from algoexec.domain.instruments import Option, OptionType, nearest_strike
 from algoexec.simulation.exchange import ChainRow, Contract, Quote
+from algoexec.simulation.terms import monthly_expiry
 from algoexec.simulator.broker import SimulatedBroker, required
 from algoexec.simulator.errors import Refusal, success
 
@@ -122,6 +123,9 @@ class _Lists:
             "trading_symbol": "BANKNIFTY",
         }
 
+    def _is_weekly(self, expiry: date) -> bool:
+        return monthly_expiry(expiry.year, expiry.month, self._broker.exchange.day.calendar) != expiry
+
     def _record(self, contract: Contract) -> dict[str, object]:
         kind, strike = (_TYPES[contract.type], contract.strike) if isinstance(contract, Option) else ("FUT", 0.0)
         key = self._broker.exchange.underlying
@@ -130,7 +134,7 @@ class _Lists:
             "segment": "NSE_FO",
             "exchange": "NSE",
             "expiry": contract.expiry.isoformat(),
-            "weekly": False,
+            "weekly": self._is_weekly(contract.expiry),
             "instrument_key": contract.key,
             "exchange_token": contract.key.partition("|")[2],
             "trading_symbol": contract.name,
