@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from algoexec.domain.errors import StoreError
 from algoexec.storage.mongod_binary import find_mongod
 from algoexec.storage.mongod_pidfile import PidFile, Running, started_at
 from algoexec.storage.replica_set import answers_for, become_primary
@@ -36,7 +37,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-class MongodFailed(RuntimeError):
+class MongodFailed(StoreError):
     """The private MongoDB did not start; the message says what its log says."""
 
 

@@ -7,8 +7,8 @@ dataclass that knows nothing of it, and tells the members apart by trying.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
 from operator import attrgetter
@@ -29,16 +29,15 @@ class Wire(StrEnum):
 
 
 class Form(NamedTuple):
-    """One type's way out and back. `encode` None: the value is written as it is."""
+    """One type's way out and back.
+
+    `encode` None: the value is written as it is. What comes in as a `plain` and is equal to
+    itself (NaN is not) is the value already and need not go through `decode`.
+    """
 
     encode: Callable[[Any], Any] | None
     decode: Callable[[Any], Any]
-
-
-class _Field(NamedTuple):
-    name: str
-    form: Form
-    default: Any
+    plain: type | None = None
 
 
 class Forms:
@@ -47,15 +46,15 @@ class Forms:
     def __init__(self, wire: Wire) -> None:
         """Begin with the leaves."""
         self._made: dict[Any, Form] = {
-            str: Form(None, _exactly(str)),
-            bool: Form(None, _exactly(bool)),
-            int: Form(None, _int),
-            float: Form(float, _float),
+            str: Form(None, _exactly(str), str),
+            bool: Form(None, _exactly(bool), bool),
+            int: Form(None, _int, int),
+            float: Form(float, _float, float),
             date: Form(date.isoformat, date.fromisoformat),
             datetime: Form(cut, _aware),
         }
         if wire is Wire.JSON:
-            self._made[float] = Form(_json_float, _float_of_json)
+            self._made[float] = Form(_json_float, _float_of_json, float)
             self._made[datetime] = Form(_json_time, lambda raw: _aware(datetime.fromisoformat(raw)))
 
     def of(self, kind: Any) -> Form:
@@ -82,26 +81,26 @@ class Forms:
             return self._mapping(*get_args(kind))
         if isinstance(kind, type):
             if issubclass(kind, Enum):
-                return Form(attrgetter("value"), kind)
+                return _enum(kind)
             if is_dataclass(kind):
-                return _record(kind, self._fields(kind, _defaults_of_dataclass(kind)), by_position=False)
+                return _record(kind, self._fields(kind), take=_taker([one.name for one in fields(kind)]))
             if issubclass(kind, tuple) and hasattr(kind, "_field_defaults"):
-                return _record(kind, self._fields(kind, kind._field_defaults), by_position=True)
+                return _record(kind, self._fields(kind), take=tuple)
         raise TypeError(f"{kind!r} has no stored form")
 
-    def _fields(self, kind: type, defaults: Mapping[str, Any]) -> tuple[_Field, ...]:
+    def _fields(self, kind: type) -> dict[str, Form]:
         hints = get_type_hints(kind)
         names = [one.name for one in fields(kind)] if is_dataclass(kind) else kind._fields  # type: ignore[attr-defined]
-        return tuple(_Field(name, self.of(hints[name]), defaults.get(name, MISSING)) for name in names)
+        return {name: self.of(hints[name]) for name in names}
 
     def _tuple(self, args: tuple[Any, ...]) -> Form:
         if len(args) == 2 and args[1] is Ellipsis:
-            encode, decode = self.of(args[0])
-            if encode is None:
-                return Form(list, lambda raw: tuple([decode(one) for one in _list(raw)]))
+            encode, decode, plain = self.of(args[0])
             return Form(
-                lambda value: [encode(one) for one in value],
-                lambda raw: tuple([decode(one) for one in _list(raw)]),
+                list if encode is None else lambda value: [encode(one) for one in value],
+                lambda raw: tuple(
+                    [one if type(one) is plain and one == one else decode(one) for one in _list(raw)]
+                ),
             )
         forms = [self.of(arg) for arg in args]
         return Form(
@@ -112,7 +111,7 @@ class Forms:
     def _mapping(self, key: Any, item: Any) -> Form:
         if key is not str:
             raise TypeError(f"keys are str, not {key!r}")
-        encode, decode = self.of(item)
+        encode, decode, _ = self.of(item)
         return Form(
             lambda value: {name: encode(one) if encode else one for name, one in value.items()},
             lambda raw: {name: decode(one) for name, one in raw.items()},
@@ -129,16 +128,16 @@ class Forms:
             if not is_dataclass(member) or any(one.name == TAG for one in fields(member)):
                 raise TypeError(f"{member!r} cannot be told apart in a union")
         encoders = {member: _encoder(form) for member, form in forms.items()}
-        decoders = {member.__name__: form.decode for member, form in forms.items()}
+        decoders: dict[Any, Callable[[Any], Any]] = {member.__name__: form.decode for member, form in forms.items()}
 
         def encode(value: Any) -> dict[str, Any]:
             kind = type(value)
             return {TAG: kind.__name__, **encoders[kind](value)}
 
         def decode(raw: Mapping[str, Any]) -> Any:
-            found = decoders.get(raw[TAG])
+            found = decoders.get(raw.get(TAG))
             if found is None:
-                raise ValueError(f"unknown type {raw[TAG]!r}")
+                raise ValueError(f"unknown type {raw.get(TAG)!r}")
             return found({name: value for name, value in raw.items() if name != TAG})
 
         return Form(encode, decode)
@@ -163,46 +162,59 @@ def _encoder(form: Form) -> Callable[[Any], Any]:
 
 
 def _optional(form: Form) -> Form:
-    encode, decode = form
+    encode, decode, plain = form
     return Form(
         None if encode is None else lambda value: None if value is None else encode(value),
         lambda raw: None if raw is None else decode(raw),
+        plain,
     )
 
 
-def _record(kind: Callable[..., Any], parts: tuple[_Field, ...], *, by_position: bool) -> Form:
-    """Return the form of a class with named fields; what a document lacks must have a default."""
-    names = tuple(part.name for part in parts)
-    known = frozenset(names)
-    encoders = tuple(part.form.encode for part in parts)
-    take: Callable[[Any], Any] = (
-        attrgetter(*names) if len(names) > 1 else lambda value: [getattr(value, n) for n in names]
-    )
-    if by_position:
-        take = tuple
+def _record(kind: Callable[..., Any], parts: Mapping[str, Form], *, take: Callable[[Any], Iterable[Any]]) -> Form:
+    """Return the form of a class with named fields; what a document lacks must have a default.
+
+    `take` gives a value's fields in order. The hot path of every read: hence the dicts.
+    """
+    encoders = [(name, form.encode) for name, form in parts.items()]
+    decoders = {name: form.decode for name, form in parts.items()}
+    plain = {name: form.plain for name, form in parts.items()}
 
     def encode(value: Any) -> dict[str, Any]:
         return {
             name: one if encode_one is None else encode_one(one)
-            for name, encode_one, one in zip(names, encoders, take(value), strict=True)
+            for (name, encode_one), one in zip(encoders, take(value), strict=True)
         }
 
     def decode(raw: Mapping[str, Any]) -> Any:
-        if raw.keys() - known:
-            raise ValueError(f"unknown fields {sorted(raw.keys() - known)}")
-        values = {}
-        for name, form, default in parts:
-            if name in raw:
-                values[name] = form.decode(raw[name])
-            elif default is MISSING:
-                raise ValueError(f"no {name}")
-        return kind(**values)
+        if not raw.keys() <= decoders.keys():
+            raise ValueError(f"unknown fields {sorted(raw.keys() - decoders.keys())}")
+        return kind(
+            **{
+                name: one if type(one) is plain[name] and one == one else decoders[name](one)
+                for name, one in raw.items()
+            }
+        )
 
     return Form(encode, decode)
 
 
-def _defaults_of_dataclass(kind: Any) -> dict[str, Any]:
-    return {one.name: True for one in fields(kind) if one.default is not MISSING or one.default_factory is not MISSING}
+def _taker(names: list[str]) -> Callable[[Any], Iterable[Any]]:
+    """Return what takes these attributes of a value, in order; `attrgetter` makes a tuple of two or more only."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: [getattr(value, name) for name in names]
+
+
+def _enum(kind: type[Enum]) -> Form:
+    members = {member.value: member for member in kind}
+
+    def decode(raw: Any) -> Enum:
+        found = members.get(raw)
+        if found is None:
+            raise ValueError(f"{raw!r} is no {kind.__name__}")
+        return found
+
+    return Form(attrgetter("value"), decode)
 
 
 def _exactly(kind: type) -> Callable[[Any], Any]:

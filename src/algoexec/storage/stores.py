@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pymongo import AsyncMongoClient
 
-from algoexec import __version__
+from algoexec.engine.version import ENGINE_VERSION
 from algoexec.storage.access import MongoApiKeys, MongoIdempotency, MongoTokens
 from algoexec.storage.connection import PING_TIMEOUT_S, answered, connect
 from algoexec.storage.crypto import TokenCipher
@@ -33,7 +33,7 @@ class MongoStores:
         self.idempotency = MongoIdempotency(collections)
 
     @classmethod
-    async def open(cls, uri: str, database: str, cipher: TokenCipher, engine: str = __version__) -> Self:
+    async def open(cls, uri: str, database: str, cipher: TokenCipher, engine: str = ENGINE_VERSION) -> Self:
         """Connect and see to the indexes. Snapshots of another `engine` version are left alone.
 
         Raises:
