@@ -59,7 +59,8 @@ class QuoteBoard:
         """Merge one frame and return what it changed.
 
         Raises:
-            DecodeError: not a frame, or one with an unknown type or status; the board is as before.
+            DecodeError: not a frame, or one with an unknown type or status. It changes nothing, unless it
+                is a part of one instrument that is broken: those before it are merged then.
         """
         message = _parsed(FEED_RESPONSE, frame)
         at, kind = message.currentTs, message.type
@@ -245,5 +246,5 @@ def _minute(old: Bar | None, part: bytes, finished: int) -> Bar | None:
 
 
 def _is_sound(bar: Bar) -> bool:
-    low, high = min(bar.open, bar.close), max(bar.open, bar.close)
-    return bar.minute > 0 and 0 < bar.low <= low <= high <= bar.high < _INF
+    # Chained, not by min and max: every comparison with a NaN is false.
+    return bar.minute > 0 and 0 < bar.low <= bar.open <= bar.high < _INF and bar.low <= bar.close <= bar.high

@@ -188,7 +188,7 @@ class CandlesPayload(Payload):
         found = {
             start: Bar(int(start.timestamp()) // 60, first, high, low, last, volume)
             for start, first, high, low, last, volume in self.candles
-            if start.second == start.microsecond == 0 and 0 < low <= min(first, last) <= max(first, last) <= high
+            if start.second == start.microsecond == 0 and 0 < low <= first <= high and low <= last <= high
         }
         return [found[start] for start in sorted(found)]
 
