@@ -61,8 +61,8 @@ class Indicator:
 _LONGEST: Final = 200
 
 
-def _length(default: int, name: str = "length", lowest: int = 2) -> Number:
-    return Number(name, default, lowest, _LONGEST)
+def _length(default: int, name: str = "length") -> Number:
+    return Number(name, default, 2, _LONGEST)
 
 
 def _factor(name: str, default: float) -> Number:
@@ -105,7 +105,7 @@ _INDICATORS: Final = (
         "vwap",
         "Volume-weighted average price since the open",
         (),
-        _lines(lambda _: 0, vwap=0),
+        _lines(lambda _: 1, vwap=0),
         lambda ta, c, _: ta.vwap(high=c.high, low=c.low, close=c.close, volume=c.volume, anchor="D"),
     ),
     Indicator(
@@ -129,7 +129,7 @@ _INDICATORS: Final = (
     Indicator(
         "stoch",
         "Stochastic oscillator",
-        (_length(14, "k"), _length(3, "d", 1), _length(3, "smooth_k", 1)),
+        (_length(14, "k"), _length(3, "d"), _length(3, "smooth_k")),
         (
             Line("k", 0, lambda n: n["k"] + n["smooth_k"] - 2),
             Line("d", 1, lambda n: n["k"] + n["smooth_k"] + n["d"] - 3),
