@@ -33,13 +33,14 @@ class Simulator:
 def simulator(*options: str) -> Iterator[Simulator]:
     """Run `algoexec simulator` on a free port."""
     process = subprocess.Popen([*ALGOEXEC, "simulator", "--port=0", *options], stdout=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         first_line = process.stdout.readline()
         assert first_line, "the simulator did not start"
         yield Simulator(json.loads(first_line)["simulator"], process)
     finally:
         end(process)
+        process.stdout.close()
 
 
 class Service:
@@ -62,12 +63,15 @@ class Service:
 
     async def start(self) -> None:
         """Start it and return once it is ready."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*ALGOEXEC, "serve"], env=self._environment, stdout=log, stderr=log)
+        self.process = self._spawn()
         async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url) as client:
             while not await is_ready(client):
                 assert self.process.poll() is None, self.log.read_text()[-3000:]
                 await asyncio.sleep(0.05)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen([*ALGOEXEC, "serve"], env=self._environment, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -85,7 +89,9 @@ class Service:
 
 
 @asynccontextmanager
-async def service(data: Path, simulator_url: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+async def service(
+    data: Path, simulator_url: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Service]:
     """Run the service while the block lasts."""
     running = Service(data, simulator_url, environment)
     try:
