@@ -35,7 +35,7 @@ def test_no_row_depends_on_a_later_one(name: str) -> None:
             )
 
 
-def _numbers(values: list[float | None]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(values: list[float | None]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.array(values, dtype=np.float64)
 
 
