@@ -16,6 +16,8 @@ from algoexec.domain.options import OptionQuote
 from algoexec.ports.market_data import Profile
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 4_102_444_800_000
+"""The year 2100: what claims to be later is no time."""
 _PAISE: Final = 100
 _OUR_EXCHANGE: Final = "NFO"
 
@@ -27,7 +29,7 @@ def _whole(value: object) -> object:
 
 def _day(value: object) -> object:
     """Take a date as they write it in answers (`2026-11-23`) or in instrument files (epoch milliseconds)."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and 0 < value < _LAST_MS:
         return (_EPOCH + timedelta(milliseconds=value)).astimezone(IST).date()
     return date.fromisoformat(value[:10]) if isinstance(value, str) else value
 
@@ -39,6 +41,7 @@ def _stamp(value: object) -> object:
 type Whole = Annotated[int, BeforeValidator(_whole)]
 type Number = Annotated[float, Field(allow_inf_nan=False)]
 type Day = Annotated[date, BeforeValidator(_day)]
+type Milliseconds = Annotated[Whole, Field(gt=0, lt=_LAST_MS)]
 type Stamp = Annotated[AwareDatetime, BeforeValidator(_stamp)]
 
 
@@ -197,8 +200,8 @@ class OpeningPayload(Payload):
     """When one exchange opens and closes, epoch milliseconds."""
 
     exchange: str
-    start_time: Whole
-    end_time: Whole
+    start_time: Milliseconds
+    end_time: Milliseconds
 
     def hours(self) -> Hours:
         """Return it as clocks in India show it."""
