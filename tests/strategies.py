@@ -261,6 +261,21 @@ def past_candles(draw: st.DrawFn, max_size: int = 30) -> tuple[Candle, ...]:
     return tuple(c for i in range(draw(st.integers(0, max_size))) if (c := draw(candles(i, i))).close % 4)
 
 
+@st.composite
+def parameters(draw: st.DrawFn) -> Parameters:
+    """Parameters of sensible lengths."""
+    return Parameters(
+        opening_range_minutes=draw(st.sampled_from([5, 15])),
+        ema_fast_length=draw(st.sampled_from([5, 9])),
+        ema_slow_length=draw(st.integers(9, 30)),
+        volume_length=draw(st.integers(1, 30)),
+        compression_long_length=draw(st.integers(5, 30)),
+        inside_bar_candles=draw(st.integers(1, 5)),
+        lock_minutes=draw(st.integers(0, 10)),
+        enabled=draw(st.integers(0, 1023)),
+    )
+
+
 def events() -> st.SearchStrategy[Event]:
     """Anything that can happen to a session, in any order and of any sense, but its creation."""
     instant = st.integers(-600, 400).map(lambda minute: ist(DAY, time(9, 15)) + MINUTE * minute)
@@ -278,16 +293,7 @@ def events() -> st.SearchStrategy[Event]:
             reading=st.builds(reading, instant, st.none() | st.floats(0, 3), st.none() | st.floats(49_000, 51_000)),
         ),
         st.builds(FeedChanged, status=st.sampled_from(FeedStatus), detail=words),
-        st.builds(
-            ParametersChanged,
-            parameters=st.builds(
-                Parameters,
-                ema_slow_length=st.integers(1, 30),
-                volume_length=st.integers(1, 30),
-                compression_long_length=st.integers(1, 30),
-                lock_minutes=st.integers(0, 10),
-            ),
-        ),
+        st.builds(ParametersChanged, parameters=parameters()),
         st.builds(Halted, by=words, reason=words),
         st.builds(Resumed, by=words),
         st.builds(StopRequested, reason=st.sampled_from(StopReason)),

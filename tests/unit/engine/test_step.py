@@ -473,17 +473,7 @@ def test_changed_parameters_rule_from_the_next_candle_on() -> None:
     assert signal.lock_until == signal.at + 2 * MINUTE
 
 
-@given(
-    strategies.past_candles(40),
-    st.builds(
-        Parameters,
-        ema_fast_length=st.sampled_from([9, 5]),
-        volume_length=st.integers(1, 30),
-        compression_long_length=st.integers(5, 30),
-        inside_bar_candles=st.integers(0, 5),
-        opening_range_minutes=st.sampled_from([5, 15]),
-    ),
-)
+@given(strategies.past_candles(40), strategies.parameters())
 @settings(max_examples=50)
 def test_today_is_remembered_anew_by_changed_parameters(day: tuple[Candle, ...], parameters: Parameters) -> None:
     changed, afresh = running(), running(parameters=parameters)
