@@ -18,7 +18,7 @@ from algoexec.domain.signals import Reason
 from algoexec.engine.effects import SessionChanged, Status
 from algoexec.engine.events import DayPrepared, FeedStatus
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, Scope
+from algoexec.ports.stores import ApiKey, JournalEntry, Scope
 from algoexec.storage.connection import connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import DOCUMENTS, SnapshotDocument
@@ -132,13 +132,22 @@ async def test_a_snapshot_that_was_deleted_is_written_whole_again(
     assert await mongo_stores.snapshots.newest("s1") == now
 
 
-async def test_what_one_session_cannot_store_does_not_stop_another(mongo_stores: MongoStores) -> None:
-    broken = entry(1, alert(), first_frame=2**70)
-
+@pytest.mark.parametrize(
+    "broken",
+    [
+        entry(1, alert(), first_frame=2**70),
+        entry(1, alert("\ud800")),
+        entry(1, detail="x" * (16 * 1024 * 1024)),
+        entry(1, recorded_at=AT.replace(tzinfo=None)),
+    ],
+    ids=["too big a number", "half a character", "too large", "no zone"],
+)
+async def test_what_one_session_cannot_store_does_not_stop_another(
+    mongo_stores: MongoStores, broken: JournalEntry
+) -> None:
     failed = await mongo_stores.journal.append([broken, entry(1, session="s2")])
 
-    assert isinstance(failed.pop("s1"), OverflowError)
-    assert failed == {}
+    assert list(failed) == ["s1"]
     assert len(await mongo_stores.journal.read("s2")) == 1
 
 
@@ -208,7 +217,7 @@ class TestWhenMongoIsAway:
             assert own_mongod.pid is not None
             os.kill(own_mongod.pid, signal.SIGSTOP)
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(15):
                     with pytest.raises(StoreUnavailable):
                         await stores.journal.append([entry(2)])
                     with pytest.raises(StoreUnavailable):
@@ -220,7 +229,7 @@ class TestWhenMongoIsAway:
             assert [one.record.seq for one in await stores.journal.read("s1")] == [1, 2, 3]
 
     async def test_nobody_there_is_unavailable_at_once(self, cipher: TokenCipher) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             with pytest.raises(StoreUnavailable):
                 await MongoStores.open("mongodb://127.0.0.1:1", "x", cipher)
 

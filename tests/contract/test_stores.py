@@ -384,6 +384,17 @@ class TestProjections:
         assert found == [candle(1), candle(2)]
         assert await stores.projections.candles("v2", BANK_NIFTY, minute(1), minute(3)) == []
 
+    async def test_sessions_that_see_the_same_at_once_store_it_once(self, stores: Stores) -> None:
+        await asyncio.gather(
+            *(
+                self.project(stores, *(entry(n, candle(n), reading(n), session=f"s{s}") for n in range(20)))
+                for s in range(8)
+            )
+        )
+
+        assert len(await stores.projections.candles("v1", BANK_NIFTY, AT, minute(99))) == 20
+        assert len((await stores.projections.pcr("v1", BANK_NIFTY, ALL)).items) == 20
+
     async def test_a_repaired_candle_stays_whatever_another_session_saw(self, stores: Stores) -> None:
         repaired = candle(1, close=51_001.0, provenance=Provenance.REPAIRED)
         better = candle(1, close=51_002.0, provenance=Provenance.REPAIRED)

@@ -38,7 +38,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class MongodFailed(StoreError):
-    """The private MongoDB did not start; the message says what its log says."""
+    """The private MongoDB did not start; the message says where to look."""
 
 
 class EmbeddedMongod:
@@ -115,6 +115,8 @@ class EmbeddedMongod:
             left, self._is_ours = left.inherited_by(os.getpid()), True
             self._pid_file.write(left)
         self._running = left
+        # Whoever started it may have been killed before it was a replica set.
+        await self._ready(left.port)
         return True
 
     async def _launch(self, last_port: int) -> None:
@@ -130,12 +132,7 @@ class EmbeddedMongod:
         self._pid_file.write(self._running)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.stop)
-            try:
-                async with asyncio.timeout(START_TIMEOUT):
-                    await self._listening(port)
-                    await become_primary(HOST, port)
-            except TimeoutError as error:
-                raise MongodFailed(f"mongod was not ready within {START_TIMEOUT:.0f} s; see {self.log}") from error
+            await self._ready(port)
             undo.pop_all()
 
     def _spawn(self, port: int) -> "subprocess.Popen[bytes]":
@@ -150,6 +147,16 @@ class EmbeddedMongod:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    async def _ready(self, port: int) -> None:
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await self._listening(port)
+                if not await answers_for(HOST, port, self._data):
+                    raise MongodFailed(f"something else answers on port {port}; see {self.log}")
+                await become_primary(HOST, port)
+        except TimeoutError as error:
+            raise MongodFailed(f"mongod was not ready within {START_TIMEOUT:.0f} s; see {self.log}") from error
 
     async def _listening(self, port: int) -> None:
         while True:

@@ -98,9 +98,7 @@ class Forms:
             encode, decode, plain = self.of(args[0])
             return Form(
                 list if encode is None else lambda value: [encode(one) for one in value],
-                lambda raw: tuple(
-                    [one if type(one) is plain and one == one else decode(one) for one in _list(raw)]
-                ),
+                lambda raw: tuple([one if type(one) is plain and one == one else decode(one) for one in _list(raw)]),
             )
         forms = [self.of(arg) for arg in args]
         return Form(

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 import bson
-from bson.errors import BSONError
+from bson.errors import BSONError, InvalidDocument
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
@@ -19,6 +19,9 @@ from algoexec.storage.documents import Collections, JournalDocument
 
 APPEND_TIMEOUT_S: Final = 2.0
 DUPLICATE_KEY: Final = 11000
+
+MOST_BYTES: Final = 16 * 1024 * 1024 - 1024
+"""MongoDB's limit, less the `_id` that the server adds."""
 
 _BYTES_LEAVE_OUT: Final = frozenset({"recorded_at"})
 """A retry is written later than the first try and is the same record."""
@@ -43,7 +46,10 @@ class _Batch(NamedTuple):
         }
         if numbers:
             document |= {"first_frame": numbers[0], "last_frame": numbers[-1]}
-        return cls(first["session_id"], entries, RawBSONDocument(bson.encode(document)))
+        raw = bson.encode(document)
+        if len(raw) > MOST_BYTES:
+            raise InvalidDocument(f"{len(raw)} bytes are more than MongoDB takes")
+        return cls(first["session_id"], entries, RawBSONDocument(raw))
 
     def contents(self) -> Iterable[tuple[Document, bytes]]:
         return ((entry, _content(entry)) for entry in self.entries)
@@ -67,7 +73,7 @@ class MongoJournal:
         for own in _by_session(entries):
             try:
                 batches.append(_Batch.of([BSON.encode(entry) for entry in own]))
-            except (DomainError, BSONError, OverflowError) as error:
+            except (DomainError, BSONError, OverflowError, UnicodeError) as error:
                 # One session's nonsense must not keep the others from being written.
                 failed[own[0].session_id] = error
         for index, failure in (await self._insert(batches)).items():
@@ -113,10 +119,7 @@ class MongoJournal:
     async def _settle(self, batch: _Batch) -> FenceLost | None:
         """Find out what is in the way: our own earlier try, or another owner."""
         seqs = [entry["record"]["seq"] for entry in batch.entries]
-        in_the_way = {
-            "session_id": batch.session_id,
-            "entries.record.seq": {"$in": seqs},
-        }
+        in_the_way = {"session_id": batch.session_id, "entries.record.seq": {"$in": seqs}}
         with answered(within=APPEND_TIMEOUT_S):
             stored = [raw async for other in self._collection.find(in_the_way) for raw in other["entries"]]
         kept = {raw["record"]["seq"]: _content(raw) for raw in stored}
