@@ -187,8 +187,8 @@ def test_between_two_signals_lie_five_minutes(bars: list[Bar], pcrs: list[float]
     assert all(later - earlier >= 5 for earlier, later in pairwise(signals))
 
 
-@given(sessions(120), st.lists(PCRS, min_size=1, max_size=9))
-@settings(max_examples=50)
+@given(sessions(60), st.lists(PCRS, min_size=1, max_size=9))
+@settings(max_examples=25)
 def test_a_breakout_fires_once_a_side_and_day(bars: list[Bar], pcrs: list[float]) -> None:
     emitted = [verdict.emitted for verdict in verdicts(bars, pcrs)]
     assert emitted.count(ORB_CALL) <= 1
