@@ -23,8 +23,9 @@ from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.settings import Broker, Settings
+from algoexec.storage.codec import canonical
 from algoexec.storage.crypto import TokenCipher, key_file
-from algoexec.storage.embedded import MongodFailed, embedded_mongod
+from algoexec.storage.embedded import embedded_mongod
 from algoexec.storage.migrate import migrate
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
@@ -44,7 +45,7 @@ def create_service(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             try:
                 services = await _services(settings, stack)
-            except (AlgoexecError, MongodFailed) as error:
+            except AlgoexecError as error:
                 _log.error("cannot start", error=str(error))
                 raise
             yield services
@@ -69,7 +70,6 @@ async def open_stores(settings: Settings) -> AsyncIterator[MongoStores]:
 
     Raises:
         StoreUnavailable: the database does not answer.
-        MongodFailed: the private one cannot be started.
     """
     async with AsyncExitStack() as stack:
         uri = await _mongodb(settings, stack)
@@ -83,7 +83,6 @@ async def migrate_database(settings: Settings) -> list[str]:
 
     Raises:
         StoreError: the database does not answer, or is newer than this version.
-        MongodFailed: the private one cannot be started.
     """
     async with AsyncExitStack() as stack:
         return await migrate(await _mongodb(settings, stack), settings.mongodb_database)
@@ -105,7 +104,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     await _refuse_open_doors(settings, stores)
     venue = await stack.enter_async_context(_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
-    registry = Registry(venue=venue, stores=stores, hub=hub, clock=clock)
+    registry = Registry(venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical)
     await stack.enter_async_context(registry.running())
     return Services(registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=venue.name)
 

@@ -16,8 +16,10 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def spawn(command: Sequence[str], *, stdout: IO[bytes] | int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
-    """Start `command` (its first word a path) as a child.
+def spawn(
+    command: Sequence[str], *, stdout: IO[bytes] | int = subprocess.DEVNULL, stderr: IO[bytes] | int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start `command` (its first word a path) as a child; `stderr` None is ours.
 
     On Linux the kernel ends it (SIGKILL) with the *thread* that called this, so call it
     where the thread lives as long as the process. It gets a session of its own: Ctrl-C in
@@ -25,4 +27,4 @@ def spawn(command: Sequence[str], *, stdout: IO[bytes] | int = subprocess.DEVNUL
     """
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True)

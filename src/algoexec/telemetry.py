@@ -34,5 +34,6 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger that names its part of the system."""
-    bound: structlog.stdlib.BoundLogger = structlog.get_logger().bind(part=name)
+    # Not bound here: that would fix the configuration of the time of import.
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(part=name)
     return bound

@@ -2,15 +2,13 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 from algoexec.domain.calendar import Calendar, TradingDay
-from algoexec.domain.errors import AlgoexecError, BrokerError, FenceLost, StoreError, StoreUnavailable, TokenRefused
+from algoexec.domain.errors import AlgoexecError, BrokerError, StoreError, StoreUnavailable, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.market import Candle
 from algoexec.domain.options import OptionChain
@@ -34,23 +32,20 @@ from algoexec.ports.venue import Venue
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
-from algoexec.runtime.owner import is_surely_dead, new_owner
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
-from algoexec.runtime.runner import SessionRunner, Shell
+from algoexec.runtime.runner import Canonical, SessionRunner, Shell
+from algoexec.runtime.running import LEASE, NEVER_BEGAN, RunningSessions
 from algoexec.runtime.tokens import expiry_of
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
-LEASE: Final = timedelta(seconds=10)
-_RENEW_EVERY_S: Final = 3.0
 _COMMAND_TIMEOUT_S: Final = 10.0
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH: Final = 16
 """So that a session's client order ids fit the broker's tag of 40 characters."""
 
-_NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
 
 _log = logger("registry")
 
@@ -101,15 +96,10 @@ class Health:
 class Registry:
     """Starts, finds, commands and recovers sessions."""
 
-    def __init__(self, *, venue: Venue, stores: Stores, hub: StreamHub, clock: WallClock) -> None:
+    def __init__(self, *, venue: Venue, stores: Stores, hub: StreamHub, clock: WallClock, canonical: Canonical) -> None:
         """Nothing runs before `running`."""
         self.hub = hub
         self._venue, self._stores, self._clock = venue, stores, clock
-        self._owner = new_owner()
-        self._runners: dict[str, SessionRunner] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._store_trouble: str | None = None
-        self._venue_trouble: str | None = None
         self._shell = Shell(
             journal=JournalWriter(stores.journal, clock),
             projector=Projector(stores, clock),
@@ -118,7 +108,9 @@ class Registry:
             tokens=stores.tokens,
             clock=venue.clock,
             wall=clock,
+            canonical=canonical,
         )
+        self._running = RunningSessions(self._shell, venue=venue, stores=stores, clock=clock)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -126,12 +118,13 @@ class Registry:
         tasks = [
             asyncio.create_task(self._shell.journal.run()),
             asyncio.create_task(self._shell.projector.run()),
-            asyncio.create_task(self._keep()),
+            asyncio.create_task(self._running.keep()),
         ]
         try:
             yield
         finally:
-            await self._leave()
+            await self._running.leave()
+            self.hub.close("restart")
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -161,7 +154,7 @@ class Registry:
             created_at=now,
             day=day.date.isoformat(),
             account=account,
-            owner=self._owner,
+            owner=self._running.owner,
             epoch=1,
             lease_until=now + LEASE,
         )
@@ -174,9 +167,9 @@ class Registry:
             runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account)
         except StoreError:
             with suppress(StoreError):  # else the next keeper finds a session that never began
-                await self._stores.sessions.set_status(row.id, Status.FAILED, _NEVER_BEGAN, account)
+                await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, account)
             raise
-        self._start(row, runner)
+        self._running.start(row, runner)
         return self._view(row)
 
     async def get(self, session_id: str, user_id: str | None) -> SessionView | None:
@@ -184,7 +177,7 @@ class Registry:
         row = await self._stores.sessions.get(session_id, user_id)
         if row is None:
             return None
-        if session_id in self._runners:
+        if self._running.get(session_id) is not None:
             return self._view(row)
         recovered = await recover(self._stores, session_id)
         return _with_state(row, recovered.state if recovered else None)
@@ -194,7 +187,7 @@ class Registry:
         page = await self._stores.sessions.list(query, active=active)
         views = []
         for row in page.items:
-            if row.id in self._runners:
+            if self._running.get(row.id) is not None:
                 views.append(self._view(row))
             else:
                 views.append(_with_state(row, await self._stores.snapshots.newest(row.id)))
@@ -231,12 +224,12 @@ class Registry:
 
     def option_chain(self, session_id: str) -> OptionChain | None:
         """Return the newest polled chain of a session that runs here; None before the first poll."""
-        runner = self._runners.get(session_id)
+        runner = self._running.get(session_id)
         return runner.desk.chain if runner and runner.desk else None
 
     async def candles(self, session_id: str) -> Sequence[Candle]:
         """Return today's candles of the session, oldest first."""
-        if (runner := self._runners.get(session_id)) is not None:
+        if (runner := self._running.get(session_id)) is not None:
             return runner.state.candles
         recovered = await recover(self._stores, session_id)
         return recovered.state.candles if recovered else ()
@@ -248,11 +241,11 @@ class Registry:
     def health(self) -> Health:
         """Return how what the service depends on is doing, without asking anybody."""
         failing = self._shell.journal.failing_for
-        store = f"the journal is unwritable for {failing:.1f} s" if failing > 1 else self._store_trouble
+        store = f"the journal is unwritable for {failing:.1f} s" if failing > 1 else self._running.store_trouble
         return Health(
             store=Dependency(detail=store),
-            venue=Dependency(detail=self._venue_trouble),
-            sessions=dict(Counter(runner.state.status for runner in self._runners.values())),
+            venue=Dependency(detail=self._running.venue_trouble),
+            sessions=self._running.by_status(),
         )
 
     async def _ask_broker(self, token: AccessToken | None) -> tuple[str | None, Calendar]:
@@ -293,7 +286,7 @@ class Registry:
         return _with_state(row, state)
 
     async def _runner(self, session_id: str) -> SessionRunner:
-        if (runner := self._runners.get(session_id)) is not None:
+        if (runner := self._running.get(session_id)) is not None:
             return runner
         row = await self._stores.sessions.get(session_id)
         if row is not None and row.is_active:
@@ -301,111 +294,12 @@ class Registry:
         raise SessionIsOver(session_id)
 
     def _view(self, row: SessionRow) -> SessionView:
-        runner = self._runners[row.id]
-        desk = runner.desk
-        view = _with_state(row, runner.state)
+        """Return a session as it is here; one that has just ended, as it is stored."""
+        runner = self._running.get(row.id)
+        if runner is None:
+            return SessionView(row=row, state=None)
+        view, desk = _with_state(row, runner.state), runner.desk
         return view if desk is None else replace(view, feed_age_ms=desk.feed_age_ms(), late_ticks=desk.late_ticks)
-
-    def _start(self, row: SessionRow, runner: SessionRunner) -> None:
-        self._runners[row.id] = runner
-        self._tasks[row.id] = asyncio.create_task(self._run(row, runner), name=f"session {row.id}")
-
-    async def _run(self, row: SessionRow, runner: SessionRunner) -> None:
-        try:
-            await runner.run()
-            await self._shell.projector.settled()
-            await self._stores.tokens.delete(row.id)
-            await self._stores.sessions.release(row.id, self._owner)
-        except FenceLost as lost:
-            _log.error("another owner runs this session", session_id=row.id, error=str(lost))
-        except StoreError as error:
-            _log.warning("session ended, its lease was not given back", session_id=row.id, error=str(error))
-        except Exception:  # noqa: BLE001 - a task's root: nobody above it would hear of it
-            _log.exception("session failed", session_id=row.id)
-        finally:
-            self._runners.pop(row.id, None)
-            self._tasks.pop(row.id, None)
-
-    async def _keep(self) -> None:
-        """Keep our leases, take up sessions that nobody runs, and watch that the venue is the same."""
-        while True:
-            try:
-                await self._free_the_dead()
-                await self._renew()
-                await self._adopt_abandoned()
-                await self._watch_venue()
-                self._store_trouble = None
-            except StoreError as error:
-                self._store_trouble = str(error)
-                _log.warning("leases wait for the database", error=str(error))
-            await asyncio.sleep(_RENEW_EVERY_S)
-
-    async def _free_the_dead(self) -> None:
-        """Free leases of processes of this host that have ended: they cannot come back."""
-        page = await self._stores.sessions.list(Query(limit=1000), active=True)
-        for row in page.items:
-            if row.owner is not None and is_surely_dead(row.owner, self._owner):
-                await self._stores.sessions.release(row.id, row.owner)
-
-    async def _renew(self) -> None:
-        ours = tuple(self._runners)
-        if not ours:
-            return
-        kept = await self._stores.sessions.renew(ours, self._owner, self._clock.now() + LEASE)
-        for lost in set(ours) - kept - {i for i in ours if i not in self._runners}:
-            if not self._runners[lost].state.status.is_over:
-                _log.error("lease lost", session_id=lost)
-                self._tasks[lost].cancel()
-
-    async def _adopt_abandoned(self) -> None:
-        for row in await self._stores.sessions.abandoned(self._clock.now()):
-            if row.id not in self._runners:
-                await self._adopt(row)
-
-    async def _adopt(self, row: SessionRow) -> None:
-        now = self._clock.now()
-        claimed = await self._stores.sessions.claim(row.id, self._owner, now, now + LEASE)
-        if claimed is None:
-            return
-        recovered = await recover(self._stores, row.id)
-        if recovered is None:
-            await self._stores.sessions.set_status(row.id, Status.FAILED, _NEVER_BEGAN, row.account)
-            return
-        state = recovered.state
-        runner = SessionRunner(self._shell, state, epoch=claimed.epoch, account=claimed.account)
-        behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
-        self._shell.projector.project(state, list(behind))
-        self._shell.projector.status(state, claimed.account)
-        if recovered.diverged_at is not None:
-            runner.tell(Halted(by="service", reason=f"record {recovered.diverged_at} reads otherwise in this version"))
-        _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
-        self._start(claimed, runner)
-
-    async def _watch_venue(self) -> None:
-        try:
-            name = await self._venue.name()
-        except BrokerError as error:
-            self._venue_trouble = str(error)
-            return
-        self._venue_trouble = None
-        for runner in self._runners.values():
-            if runner.state.venue != name:
-                runner.tell(StopRequested(reason=StopReason.VENUE_GONE))
-
-    async def _leave(self) -> None:
-        """Stop running sessions without ending them, and give their leases back."""
-        ours = dict(self._tasks)
-        for task in ours.values():
-            task.cancel()
-        await asyncio.gather(*ours.values(), return_exceptions=True)
-        try:
-            async with asyncio.timeout(5):
-                await self._shell.projector.settled()
-                for session_id in ours:
-                    await self._stores.sessions.release(session_id, self._owner)
-        except (StoreError, TimeoutError) as error:
-            _log.warning("left without giving all leases back", error=str(error))
-        self.hub.close("restart")
 
 
 def _created(row: SessionRow, day: TradingDay, parameters: Parameters, inherited: Ledger | None) -> SessionCreated:

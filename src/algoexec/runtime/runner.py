@@ -1,7 +1,7 @@
 """Runs one session: the record loop, and what it needs from the market."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,13 +39,19 @@ from algoexec.telemetry import logger
 _MARKET: Final = frozenset({Status.STARTING, Status.WARMING_UP, Status.RUNNING, Status.STOPPING})
 """The statuses in which a session follows the market."""
 
+type Canonical = Callable[[Record], Record]
+
 _BATCH: Final = 64
 """How many waiting events are stepped and made durable together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """What all runners of a process share."""
+    """What all runners of a process share.
+
+    `canonical` gives a record the form in which the journal will give it back, so that what
+    is stepped now and what is stepped at a recovery are the same.
+    """
 
     journal: JournalWriter
     projector: Projector
@@ -54,6 +60,7 @@ class Shell:
     tokens: Tokens
     clock: MarketClock
     wall: WallClock
+    canonical: Canonical
 
 
 @dataclass(slots=True)
@@ -87,9 +94,10 @@ class SessionRunner:
         Raises:
             FenceLost: the session exists already.
         """
-        moved = step(None, Record(seq=1, at=shell.clock.now(), event=created))
+        record = shell.canonical(Record(seq=1, at=shell.clock.now(), event=created))
+        moved = step(None, record)
         runner = cls(shell, moved.state, epoch=epoch, account=account)
-        entry = runner._entry(created, moved)
+        entry = runner._entry(record, moved)
         await shell.journal.append([entry])
         await runner._let_count(moved.state, [entry])
         shell.projector.status(moved.state, account)
@@ -147,10 +155,10 @@ class SessionRunner:
         before = state = self.state
         entries: list[JournalEntry] = []
         for told in batch:
-            moved = self._step(state, told.event)
+            record, moved = self._step(state, told.event)
             if changes(state, moved):
                 state = moved.state
-                entries.append(self._entry(told.event, moved))
+                entries.append(self._entry(record, moved))
         if entries:
             await self._shell.journal.append(entries)
             self.state = state
@@ -159,14 +167,18 @@ class SessionRunner:
             if told.answer is not None and not told.answer.done():
                 told.answer.set_result(self.state)
 
-    def _step(self, state: EngineState, event: Event) -> Transition:
-        record = Record(seq=state.seq + 1, at=self._now(state), event=event)
+    def _step(self, state: EngineState, event: Event) -> tuple[Record, Transition]:
+        """Step `event`, or that it cannot be stepped: then the session fails, loudly."""
+        record = self._record(state, event)
         try:
-            return step(state, record)
+            return record, step(state, record)
         except DomainError as error:
             self._log.exception("contradiction", event_type=type(event).__name__)
-            detail = f"{type(event).__name__}: {error}"
-            return step(state, Record(seq=record.seq, at=record.at, event=SessionFailed(detail=detail)))
+            failed = self._record(state, SessionFailed(detail=f"{type(event).__name__}: {error}"))
+            return failed, step(state, failed)
+
+    def _record(self, state: EngineState, event: Event) -> Record:
+        return self._shell.canonical(Record(seq=state.seq + 1, at=self._now(state), event=event))
 
     def _now(self, state: EngineState) -> datetime:
         """Return market time; while no simulator tells it, time stands still."""
@@ -175,14 +187,13 @@ class SessionRunner:
         except BrokerUnavailable:
             return state.at
 
-    def _entry(self, event: Event, moved: Transition) -> JournalEntry:
-        state = moved.state
+    def _entry(self, record: Record, moved: Transition) -> JournalEntry:
         return JournalEntry(
-            session_id=state.session_id,
+            session_id=moved.state.session_id,
             epoch=self._epoch,
             engine=ENGINE_VERSION,
             recorded_at=self._shell.wall.now(),
-            record=Record(seq=state.seq, at=state.at, event=event),
+            record=record,
             effects=moved.effects,
             frames=moved.frames,
         )

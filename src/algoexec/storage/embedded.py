@@ -11,11 +11,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from algoexec import children
 from algoexec.domain.errors import StoreError
 from algoexec.storage.mongod_binary import find_mongod
 from algoexec.storage.mongod_pidfile import PidFile, Running, started_at
@@ -26,15 +26,6 @@ STOP_TIMEOUT: Final = 10.0
 PORT_TIMEOUT: Final = 2.0
 POLL: Final = 0.01
 HOST: Final = "127.0.0.1"
-
-# Asks the kernel to end mongod with its parent, then becomes mongod. Not a preexec_fn: that runs Python
-# between fork and exec, which can deadlock in a process with threads. PR_SET_PDEATHSIG survives exec.
-_LAUNCHER: Final = """
-import ctypes, os, signal, sys
-if ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL) or os.getppid() != int(sys.argv[1]):
-    sys.exit("mongod's parent is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class MongodFailed(StoreError):
@@ -136,17 +127,7 @@ class EmbeddedMongod:
             undo.pop_all()
 
     def _spawn(self, port: int) -> "subprocess.Popen[bytes]":
-        command = [str(find_mongod()), *_options(self._data, self.log, port)]
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
-        # A session of its own: Ctrl-C in a terminal is for us, who then end it in order.
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        return children.spawn([str(find_mongod()), *_options(self._data, self.log, port)], stderr=subprocess.DEVNULL)
 
     async def _ready(self, port: int) -> None:
         try:

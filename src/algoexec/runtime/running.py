@@ -1,0 +1,153 @@
+"""The sessions that this process runs: their leases, their tasks, and those it takes over."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from algoexec.domain.errors import BrokerError, FenceLost, StoreError
+from algoexec.engine.effects import Status
+from algoexec.engine.events import Halted, StopReason, StopRequested
+from algoexec.ports.clock import WallClock
+from algoexec.ports.stores import Query, SessionRow, Stores
+from algoexec.ports.venue import Venue
+from algoexec.runtime.owner import is_surely_dead, new_owner
+from algoexec.runtime.recovery import recover
+from algoexec.runtime.runner import SessionRunner, Shell
+from algoexec.telemetry import logger
+
+LEASE: Final = timedelta(seconds=10)
+NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
+_RENEW_EVERY_S: Final = 3.0
+_LEAVE_WITHIN_S: Final = 5.0
+
+_log = logger("sessions")
+
+
+class RunningSessions:
+    """Runs sessions under leases. A session whose lease is lost is let go of, one that nobody runs is taken up."""
+
+    def __init__(self, shell: Shell, *, venue: Venue, stores: Stores, clock: WallClock) -> None:
+        """Run nothing yet; call `keep`."""
+        self.owner: Final = new_owner()
+        self.store_trouble: str | None = None
+        self.venue_trouble: str | None = None
+        self._shell, self._venue, self._stores, self._clock = shell, venue, stores, clock
+        self._runners: dict[str, SessionRunner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def get(self, session_id: str) -> SessionRunner | None:
+        """Return the runner of a session; None when it does not run here."""
+        return self._runners.get(session_id)
+
+    def __iter__(self) -> Iterator[SessionRunner]:
+        """Iterate over the runners."""
+        return iter(tuple(self._runners.values()))
+
+    def by_status(self) -> dict[Status, int]:
+        """Return how many sessions stand where."""
+        return dict(Counter(runner.state.status for runner in self))
+
+    def start(self, row: SessionRow, runner: SessionRunner) -> None:
+        """Run a session whose lease is ours."""
+        self._runners[row.id] = runner
+        self._tasks[row.id] = asyncio.create_task(self._run(row, runner), name=f"session {row.id}")
+
+    async def keep(self) -> None:
+        """Keep our leases, take up sessions that nobody runs, and watch that the venue is the same."""
+        while True:
+            try:
+                await self._free_the_dead()
+                await self._renew()
+                await self._adopt_abandoned()
+                self.store_trouble = None
+            except StoreError as error:
+                self.store_trouble = str(error)
+                _log.warning("leases wait for the database", error=str(error))
+            await self._watch_venue()
+            await asyncio.sleep(_RENEW_EVERY_S)
+
+    async def leave(self) -> None:
+        """Stop running sessions without ending them, and give their leases back."""
+        ours = dict(self._tasks)
+        for task in ours.values():
+            task.cancel()
+        await asyncio.gather(*ours.values(), return_exceptions=True)
+        try:
+            async with asyncio.timeout(_LEAVE_WITHIN_S):
+                await self._shell.projector.settled()
+                for session_id in ours:
+                    await self._stores.sessions.release(session_id, self.owner)
+        except (StoreError, TimeoutError) as error:
+            _log.warning("left without giving all leases back", error=str(error))
+
+    async def _run(self, row: SessionRow, runner: SessionRunner) -> None:
+        try:
+            await runner.run()
+            await self._shell.projector.settled()
+            await self._stores.tokens.delete(row.id)
+            await self._stores.sessions.release(row.id, self.owner)
+        except FenceLost as lost:
+            _log.error("another owner runs this session", session_id=row.id, error=str(lost))
+        except StoreError as error:
+            _log.warning("session ended, its lease was not given back", session_id=row.id, error=str(error))
+        except Exception:  # noqa: BLE001 - a task's root: nobody above it would hear of it
+            _log.exception("session failed", session_id=row.id)
+        finally:
+            self._runners.pop(row.id, None)
+            self._tasks.pop(row.id, None)
+
+    async def _free_the_dead(self) -> None:
+        """Free leases of processes of this host that have ended: they cannot come back."""
+        page = await self._stores.sessions.list(Query(limit=1000), active=True)
+        for row in page.items:
+            if row.owner is not None and is_surely_dead(row.owner, self.owner):
+                await self._stores.sessions.release(row.id, row.owner)
+
+    async def _renew(self) -> None:
+        ours = tuple(self._runners)
+        if not ours:
+            return
+        kept = await self._stores.sessions.renew(ours, self.owner, self._clock.now() + LEASE)
+        for lost in set(ours) - kept:
+            runner = self._runners.get(lost)
+            if runner is not None and not runner.state.status.is_over:
+                _log.error("lease lost", session_id=lost)
+                self._tasks[lost].cancel()
+
+    async def _adopt_abandoned(self) -> None:
+        for row in await self._stores.sessions.abandoned(self._clock.now()):
+            if row.id not in self._runners:
+                await self._adopt(row)
+
+    async def _adopt(self, row: SessionRow) -> None:
+        now = self._clock.now()
+        claimed = await self._stores.sessions.claim(row.id, self.owner, now, now + LEASE)
+        if claimed is None:
+            return
+        recovered = await recover(self._stores, row.id)
+        if recovered is None:
+            await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, row.account)
+            return
+        state = recovered.state
+        runner = SessionRunner(self._shell, state, epoch=claimed.epoch, account=claimed.account)
+        behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
+        self._shell.projector.project(state, list(behind))
+        self._shell.projector.status(state, claimed.account)
+        if recovered.diverged_at is not None:
+            runner.tell(Halted(by="service", reason=f"record {recovered.diverged_at} reads otherwise in this version"))
+        _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
+        self.start(claimed, runner)
+
+    async def _watch_venue(self) -> None:
+        """A session belongs to one run of its venue: when that is gone, so is its market."""
+        try:
+            name = await self._venue.name()
+        except BrokerError as error:
+            self.venue_trouble = str(error)
+            return
+        self.venue_trouble = None
+        for runner in self:
+            if runner.state.venue != name:
+                runner.tell(StopRequested(reason=StopReason.VENUE_GONE))
