@@ -119,15 +119,64 @@ def test_a_side_of_the_book_that_is_empty_is_gone(row: dict[str, Any], expected:
     assert (after.bid, after.bid_quantity, after.ask, after.ask_quantity) == expected
 
 
-def test_a_book_without_rows_is_empty() -> None:
+def test_a_book_of_empty_rows_is_empty_and_one_without_rows_tells_nothing() -> None:
     board = QuoteBoard()
-    board.apply(data(full_option()))
-    later = message(AT + 250)
-    market(later, OPTION).marketLevel.SetInParent()
+    before = only(board, full_option())
+    untold, empty = message(AT + 250), message(AT + 500)
+    market(untold, OPTION).marketLevel.SetInParent()
+    for _ in range(5):
+        market(empty, OPTION).marketLevel.bidAskQuote.add()
 
-    after = only(board, later)
-
+    assert only(board, untold) == before._replace(received_at=AT + 250)
+    after = only(board, empty)
     assert after.bid is after.ask is after.bid_quantity is after.ask_quantity is None
+
+
+@pytest.mark.parametrize(
+    ("part", "broken"),
+    [("marketLevel", b"\n\x05\xff\xff\xff\xff\xff"), ("optionGreeks", b"\x09\x01"), ("marketOHLC", b"\n\x05\xff")],
+)
+def test_a_part_that_is_broken_is_an_error(part: str, broken: bytes) -> None:
+    """The parts are kept as bytes and read on their own, so the frame round them parses."""
+    thin: Any = wire.FEED_RESPONSE
+    frame = thin(type=1, currentTs=AT)
+    setattr(frame.feeds[OPTION].fullFeed.marketFF, part, broken)
+
+    with pytest.raises(DecodeError):
+        QuoteBoard().apply(data(frame))
+
+
+@given(st.binary(max_size=60), st.sampled_from(["marketLevel", "optionGreeks", "marketOHLC"]))
+def test_any_bytes_in_a_part_are_an_event_or_an_error(anything: bytes, part: str) -> None:
+    thin: Any = wire.FEED_RESPONSE
+    frame = thin(type=1, currentTs=AT)
+    setattr(frame.feeds[OPTION].fullFeed.marketFF, part, anything)
+
+    with suppress(DecodeError):
+        QuoteBoard().apply(data(frame))
+
+
+@given(
+    st.integers(0, 2**62),
+    st.floats(0.05, 1e6),
+    st.integers(0, 2**62),
+    st.floats(0.05, 1e6),
+    st.lists(st.floats(-1e6, 1e6), min_size=5, max_size=5),
+)
+def test_the_short_ways_through_book_and_greeks_read_what_the_sdk_reads(
+    bids: int, bid: float, asks: int, ask: float, greeks: list[float]
+) -> None:
+    frame = message()
+    part = market(frame, OPTION)
+    part.marketLevel.bidAskQuote.add(bidQ=bids, bidP=bid, askQ=asks, askP=ask)
+    part.marketLevel.bidAskQuote.add(bidQ=1, bidP=1, askQ=1, askP=1)
+    for name, value in zip(Greeks._fields, greeks, strict=True):
+        setattr(part.optionGreeks, name, value)
+
+    told = only(QuoteBoard(), frame)
+
+    assert (told.bid, told.bid_quantity, told.ask, told.ask_quantity) == (bid, bids, ask, asks)
+    assert told.greeks == (Greeks(*greeks) if any(greeks) else None)
 
 
 def test_numbers_that_are_none_are_as_if_not_sent() -> None:
@@ -373,7 +422,7 @@ def test_recorded_frames_are_read(shared_data: Path, name: str) -> None:
 
 def test_the_thin_schema_is_the_sdks_in_every_field_that_it_keeps() -> None:
     pool = MarketDataFeedV3_pb2.DESCRIPTOR.message_types_by_name
-    for parser in (wire.FEED_RESPONSE, wire.MARKET_OHLC, wire.OPTION_GREEKS):
+    for parser in (wire.FEED_RESPONSE, wire.MARKET_OHLC, wire.OPTION_GREEKS, wire.BID_ASK):
         thin: Any = parser
         assert {field.name: field.number for field in thin.DESCRIPTOR.fields}.items() <= {
             field.name: field.number for field in pool[thin.DESCRIPTOR.name].fields

@@ -13,6 +13,7 @@ from typing import Final, cast
 from google.protobuf.message import DecodeError as ProtobufError
 
 from algoexec.adapters.upstox.wire import (
+    BID_ASK,
     FEED_RESPONSE,
     INITIAL_FEED,
     MARKET_INFO,
@@ -24,7 +25,6 @@ from algoexec.adapters.upstox.wire import (
     FirstLevelWithGreeks,
     IndexFullFeed,
     Ltpc,
-    Parser,
 )
 from algoexec.domain.errors import DecodeError
 from algoexec.domain.instruments import InstrumentKey
@@ -39,6 +39,7 @@ _LAST_MS: Final = 4_102_444_800_000
 
 # A NamedTuple's own constructor takes three times as long; this is the hot path.
 _new: Final = tuple.__new__
+_row: Final = BID_ASK.FromString
 # All five greeks, as they nearly always are: fields 1 to 5, in this order, each a tag and a double.
 _five_doubles: Final = cast(Callable[[bytes], Sequence[float]], struct.Struct("<xdxdxdxdxd").unpack)
 _ALL_GREEKS: Final = 45
@@ -62,23 +63,28 @@ class QuoteBoard:
             DecodeError: not a frame, or one with an unknown type or status. It changes nothing, unless it
                 is a part of one instrument that is broken: those before it are merged then.
         """
-        message = _parsed(FEED_RESPONSE, frame)
-        at, kind = message.currentTs, message.type
-        if not _FIRST_MS <= at < _LAST_MS:
-            raise DecodeError(f"a frame of {len(frame)} bytes has no time ({at})")
-        if kind == MARKET_INFO:
-            return SegmentsChanged(at, _segments(message))
-        if kind > MARKET_INFO or kind < INITIAL_FEED:
-            raise DecodeError(f"unknown frame type {kind}")
-        return QuotesChanged(at, self._merge(message.feeds, at), kind == INITIAL_FEED)
+        try:
+            return self._event(FEED_RESPONSE.FromString(frame), len(frame))
+        except ProtobufError as error:
+            raise DecodeError(f"{len(frame)} bytes that are no feed frame") from error
 
     def forget(self, instruments: Iterable[InstrumentKey]) -> None:
         """Drop what is known of `instruments`: they are not asked for any more."""
         for instrument in instruments:
             self._quotes.pop(instrument, None)
 
-    # Long and flat on purpose. This loop is the feed's cost: a function a part adds a sixth to it,
-    # and so does a helper that returns a pair (benchmarks/decode.py).
+    def _event(self, message: FeedResponse, size: int) -> QuotesChanged | SegmentsChanged:
+        at, kind = message.currentTs, message.type
+        if not _FIRST_MS <= at < _LAST_MS:
+            raise DecodeError(f"a frame of {size} bytes has no time ({at})")
+        if kind == MARKET_INFO:
+            return SegmentsChanged(at, _segments(message))
+        if kind > MARKET_INFO or kind < INITIAL_FEED:
+            raise DecodeError(f"unknown frame type {kind}")
+        return QuotesChanged(at, self._merge(message.feeds, at), kind == INITIAL_FEED)
+
+    # Long and flat on purpose. This loop is the feed's cost, and a function a part adds a sixth to
+    # it (benchmarks/decode.py).
     def _merge(self, feeds: Mapping[str, Feed], at: int) -> tuple[Quote, ...]:
         known, finished, changed = self._quotes, at // _MINUTE_MS - 1, list[Quote]()
         price: float | None
@@ -102,20 +108,18 @@ class QuoteBoard:
                     known[key] = _with_time(other)
                     changed.append(other)
                 continue
-            if rows := market.marketLevel.bidAskQuote:
-                row = rows[0]
+            if len(book := market.marketLevel) > 1:
+                row = _row(book[2 : 2 + book[1]])  # the best comes first: a tag, a length below 128, the row
                 bid = told if 0 < (told := row.bidP) < _INF else None
                 bid_quantity = row.bidQ if bid else None
                 ask = told if 0 < (told := row.askP) < _INF else None
                 ask_quantity = row.askQ if ask else None
-            elif market.HasField("marketLevel"):
-                bid = bid_quantity = ask = ask_quantity = None
             else:
                 bid, bid_quantity, ask, ask_quantity = old[9:13]
             part = market.optionGreeks
             if len(part) == _ALL_GREEKS and part[-9] == _LAST_TAG:
-                values = _five_doubles(part)
-                greeks = _new(Greeks, values) if -_INF < sum(values) < _INF else old[13]
+                values = delta, theta, gamma, vega, rho = _five_doubles(part)
+                greeks = _new(Greeks, values) if -_INF < delta + theta + gamma + vega + rho < _INF else old[13]
             else:
                 greeks = _greeks(part, old[13]) if part else old[13]
             minute = old[14]
@@ -144,13 +148,6 @@ class QuoteBoard:
             known[key] = quote if traded_at else _with_time(quote)
             changed.append(quote)
         return tuple(changed)
-
-
-def _parsed[M](parser: Parser[M], data: bytes) -> M:
-    try:
-        return parser.FromString(data)
-    except ProtobufError as error:
-        raise DecodeError(f"{len(data)} bytes are no message of the feed") from error
 
 
 def _segments(message: FeedResponse) -> dict[str, str]:
@@ -226,7 +223,7 @@ def _with_time(quote: Quote) -> Quote:
 
 
 def _greeks(part: bytes, old: Greeks | None) -> Greeks | None:
-    sent = _parsed(OPTION_GREEKS, part)
+    sent = OPTION_GREEKS.FromString(part)
     told = (sent.delta, sent.theta, sent.gamma, sent.vega, sent.rho)
     # All zero: not computed (a future has none). One not a number: as if not sent.
     return _new(Greeks, told) if -_INF < sum(told) < _INF and any(told) else old
@@ -235,7 +232,7 @@ def _greeks(part: bytes, old: Greeks | None) -> Greeks | None:
 def _minute(old: Bar | None, part: bytes, finished: int) -> Bar | None:
     if not part:
         return old
-    for told in _parsed(MARKET_OHLC, part).ohlc:
+    for told in MARKET_OHLC.FromString(part).ohlc:
         if told.interval == "I1":
             minute = told.ts // _MINUTE_MS
             if minute > finished or (old is not None and minute == old[0]):

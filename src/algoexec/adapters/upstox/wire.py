@@ -76,12 +76,6 @@ class MarketOhlc(Protocol):
     ohlc: Sequence[Ohlc]
 
 
-class MarketLevel(Protocol):
-    """The book, best row first."""
-
-    bidAskQuote: Sequence[BidAsk]
-
-
 class IndexFullFeed(Protocol):
     """An index in mode full: no book, volume or open interest. `marketOHLC` is a `MarketOhlc`."""
 
@@ -90,18 +84,19 @@ class IndexFullFeed(Protocol):
 
 
 class MarketFullFeed(Protocol):
-    """A contract in mode full. `optionGreeks` is an `OptionGreeks`, `marketOHLC` a `MarketOhlc`."""
+    """A contract in mode full.
+
+    `marketLevel` is `repeated BidAsk bidAskQuote = 1`, best row first; `optionGreeks` an
+    `OptionGreeks`; `marketOHLC` a `MarketOhlc`.
+    """
 
     ltpc: Ltpc
-    marketLevel: MarketLevel
+    marketLevel: bytes
     optionGreeks: bytes
     marketOHLC: bytes
     vtt: int
     oi: float
     iv: float
-
-    def HasField(self, name: Literal["marketLevel"], /) -> bool:
-        """Tell whether the part was sent."""
 
 
 class FullFeed(Protocol):
@@ -161,7 +156,7 @@ class Parser[M](Protocol):
         """Return the message that `data` is."""
 
 
-_READ: Final = (Ltpc, BidAsk, OptionGreeks, Ohlc, MarketOhlc, MarketLevel, IndexFullFeed, MarketFullFeed, FullFeed,
+_READ: Final = (Ltpc, BidAsk, OptionGreeks, Ohlc, MarketOhlc, IndexFullFeed, MarketFullFeed, FullFeed,
                 FirstLevelWithGreeks, Feed, MarketInfo, FeedResponse)  # fmt: skip
 _NAMES_ON_THE_WIRE: Final = {"Ltpc": "LTPC", "BidAsk": "Quote", "Ohlc": "OHLC", "MarketOhlc": "MarketOHLC"}
 
@@ -198,3 +193,4 @@ _CLASSES: Final = _thin_classes()
 FEED_RESPONSE: Final = cast(Parser[FeedResponse], _CLASSES["FeedResponse"])
 MARKET_OHLC: Final = cast(Parser[MarketOhlc], _CLASSES["MarketOHLC"])
 OPTION_GREEKS: Final = cast(Parser[OptionGreeks], _CLASSES["OptionGreeks"])
+BID_ASK: Final = cast(Parser[BidAsk], _CLASSES["Quote"])
