@@ -27,6 +27,7 @@ from algoexec.ports.stores import ApiKey, Scope
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.watcher import HubOptions
+from algoexec.storage.codec import canonical
 from tests.contract.given import contracts
 
 MARKET_TIME: Final = datetime(2026, 11, 23, 4, 0, 5, tzinfo=UTC)
@@ -201,7 +202,13 @@ async def running_service(
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[Services]:
-        registry = Registry(venue=venue, stores=stores, hub=StreamHub(stores.journal.frames, clock, hub), clock=clock)
+        registry = Registry(
+            venue=venue,
+            stores=stores,
+            hub=StreamHub(stores.journal.frames, clock, hub),
+            clock=clock,
+            canonical=canonical,
+        )
         found.append(registry)
         authenticator = Authenticator(stores.api_keys, verifier=verifier, open_loopback=open_loopback)
         async with registry.running():

@@ -19,7 +19,7 @@ from algoexec.api.tickets import Tickets
 type OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 """Makes what the app needs, for as long as the context lasts."""
 
-_ROUTERS: Final = (sessions, signals, market, stream, socket, config, health)
+_ROUTERS: Final = (sessions, signals, market, stream, config, health)
 
 
 def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
@@ -51,6 +51,7 @@ def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
     errors.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
+    app.router.routes.append(socket.ROUTE)
     # The last one added is the outermost.
     app.add_middleware(
         CORSMiddleware,

@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol, Self
 
 from algoexec.engine.effects import Frame
 from algoexec.ports.clock import WallClock
-from algoexec.runtime.cursor import Cursor, CursorWriter, read_cursor
-from algoexec.runtime.wire import Encoded, Message, complete, encode, unnumbered
+from algoexec.runtime.cursor import Cursor, read_cursor
+from algoexec.runtime.place import Place
+from algoexec.runtime.wire import Encoded, Message, encode, unnumbered
 
 _MARGIN: Final = timedelta(minutes=1)
 """A session this young is named in every cursor: its row may have been on its way when we looked."""
@@ -89,10 +90,9 @@ class _Gap(Exception):
 
 
 class Watcher:
-    """Collects from the moment it is made; iterate over `messages` once.
+    """Collects from the moment it is made. Take `beginning` first, then `take` for ever.
 
-    Per session, frames come in order and each once. `prev` of a frame is the position of
-    its session in the cursor before it, so a client that compares the two sees any loss.
+    Per session, frames come in order and each once.
     """
 
     def __init__(
@@ -109,22 +109,22 @@ class Watcher:
         self.wanted: Final = wanted
         self.ended: EndReason | None = None
         self.why = ""
+        """What ended it, for a person."""
         self._frames: Final = frames
         self._clock: Final = clock
         self._options: Final = options
         self._directory: Final = directory
         self._since: Final = since
         self._leave: Final = leave
-        self._is_in: bool = True
+        self._topics: Final = wanted.topics
+        self._depth: Final = options.depth
+        self._is_in = True
+        self._is_live = False
         self._queue: Final[deque[Encoded]] = deque()
         self._newest: Final[dict[tuple[str, str], Message]] = {}
-        self._is_live = False
-        self._missed: Final[set[str]] = set()
-        self._owed: Final[dict[str, int]] = {}
-        self._sent: Final[dict[str, int]] = {}
-        self._scanned: Final[dict[str, int]] = {}
-        self._cursor = CursorWriter(Cursor(clock.now(), {}))
-        self._wake: Final = asyncio.Event()
+        self._missed: set[str] = set()
+        self._place = Place(Cursor(clock.now(), {}))
+        self._waiting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_due = False
         self._has_moved = True
@@ -132,31 +132,31 @@ class Watcher:
 
     def offer(self, encoded: Encoded) -> None:
         """Take a frame that was just published."""
-        if encoded.type == "candle":
+        if encoded.type == "candle" and self._newest:
             # The minute is over: what was to be told of it while it ran would now come after its end.
             self._newest.pop((encoded.session_id, "candle_update"), None)
-        topics = self.wanted.topics
-        if topics is not None and encoded.type not in topics:
+        if self._topics is not None and encoded.type not in self._topics:
             return
         self._queue.append(encoded)
-        if len(self._queue) > self._options.depth:
+        if len(self._queue) > self._depth:
             self._overflow()
-        self._wake.set()
+        if self._waiting is not None:
+            self._wake()
 
     def offer_volatile(self, session_id: str, message: Message) -> None:
         """Take a frame of which only the newest counts."""
-        if self.wanted.topics is None or message.type in self.wanted.topics:
+        if self._topics is None or message.type in self._topics:
             self._newest[session_id, message.type] = message
-            self._wake.set()
+            self._wake()
 
     def end(self, reason: EndReason, detail: str) -> None:
-        """End the watch from the hub's side; `messages` raises `WatchEnded`."""
+        """End the watch from the hub's side; whoever takes from it gets `WatchEnded`."""
         if self.ended is None:
             self.ended, self.why = reason, detail
             self._queue.clear()
             self._newest.clear()
             self._go()
-            self._wake.set()
+            self._wake()
             if self._at_end is not None:
                 self._at_end()
 
@@ -175,44 +175,59 @@ class Watcher:
         self._go()
 
     async def messages(self) -> AsyncGenerator[Message]:
-        """Yield what the connection is to send: what it missed or a snapshot, then live, for ever.
+        """Yield everything that the connection is to send, for ever.
 
         Raises:
             WatchEnded: the hub dropped this watcher or is closing.
             StoreUnavailable: what was missed cannot be read now.
         """
+        async for message in self.beginning():
+            yield message
+        while True:
+            for message in await self.take():
+                yield message
+
+    async def beginning(self) -> AsyncGenerator[Message]:
+        """Yield a snapshot, or what was missed; ends when the rest is live. Raises as `messages`."""
         since = self._since
         self._beat_later()
         while not self._is_live:
             try:
                 if since is None:
                     yield await self._snapshot()
+                    owed: dict[str, int] = {}
                 else:
-                    await self._resume(since)
-                async for message in self._catch_up():
+                    owed = await self._resume(since)
+                async for message in self._catch_up(owed):
                     yield message
             except _Gap as gap:
                 since = None
                 yield unnumbered("gap", self.wanted.session_id, self._clock.now(), {"reason": str(gap)})
-        async for message in self._live():
-            yield message
 
-    async def _live(self) -> AsyncIterator[Message]:
+    async def take(self) -> list[Message]:
+        """Wait for what happens and return all of it, one or more. Raises `WatchEnded`."""
         while True:
             self._raise_if_ended()
             self._has_moved = True
-            while self._queue:
-                if (message := self._next(self._queue.popleft())) is not None:
-                    yield message
-            while self._newest:
-                yield self._newest.pop(next(iter(self._newest)))
+            ready = [message for one in self._queue if (message := self._place.next(one)) is not None]
+            self._queue.clear()
+            if self._newest:
+                ready += self._newest.values()
+                self._newest.clear()
             if self._is_due:
                 self._is_due = False
-                yield self._heartbeat()
-            if not (self._queue or self._newest or self._is_due):
-                self._wake.clear()
-                self._raise_if_ended()
-                await self._wake.wait()
+                ready.append(self._heartbeat())
+            if ready:
+                return ready
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _beat_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._options.heartbeat, self._beat)
@@ -223,22 +238,11 @@ class Watcher:
             self.end(EndReason.TOO_SLOW, f"nothing could be sent for {self._options.heartbeat:g} s")
             return
         self._is_due, self._has_moved = True, False
-        self._wake.set()
+        self._wake()
         self._beat_later()
 
     def _heartbeat(self) -> Message:
-        return unnumbered("heartbeat", self.wanted.session_id, self._clock.now(), {}, self._cursor.text())
-
-    def _next(self, encoded: Encoded) -> Message | None:
-        """Return the frame with its place in this connection; None when it was replayed already."""
-        session_id, number = encoded.session_id, encoded.number
-        if number <= self._scanned.get(session_id, 0):
-            return None
-        self._has_moved = True
-        prev = self._sent.get(session_id, 0)
-        self._sent[session_id] = self._scanned[session_id] = number
-        self._cursor.move(session_id, number)
-        return complete(encoded, prev, self._cursor.text())
+        return unnumbered("heartbeat", self.wanted.session_id, self._clock.now(), {}, self._place.cursor())
 
     async def _snapshot(self) -> Message:
         """Forget what was sent and begin from how the sessions stand."""
@@ -250,39 +254,43 @@ class Watcher:
             found = [] if one is None else [one]
         found = [await self._as_of_now(one) for one in found]
         positions = {one.session_id: one.frames for one in found}
-        self._begin_at(Cursor(base, positions))
+        self._place = Place(Cursor(base, positions))
         shown = [one for one in found if one.is_active or self.wanted.session_id is not None]
         sessions = [{**one.describe(), "seq": positions[one.session_id]} for one in shown]
         return unnumbered(
-            "snapshot", self.wanted.session_id, self._clock.now(), {"sessions": sessions}, self._cursor.text()
+            "snapshot", self.wanted.session_id, self._clock.now(), {"sessions": sessions}, self._place.cursor()
         )
 
-    async def _resume(self, since: str) -> None:
-        """Stand where the client stood; what is not delivered yet is left to `_catch_up`."""
+    async def _resume(self, since: str) -> dict[str, int]:
+        """Stand where the client stood; return the newest number of each session that is owed."""
         cursor, base = self._read(since), self._clock.now() - _MARGIN
-        if self.wanted.session_id is None:
-            found = {one.session_id: one for one in await self._directory.standing(cursor.base)}
-        else:
-            found = {}
-        named = (self.wanted.session_id,) if self.wanted.session_id is not None else tuple(cursor.positions)
-        for session_id in named:
-            if session_id not in found:
-                one = await self._directory.one(session_id)
-                if one is None:
-                    raise _Gap("unknown_cursor")
-                found[session_id] = one
+        found = await self._named(cursor)
         newest = {one.session_id: await self._newest_of(one) for one in found.values()}
         positions = {key: _position(one, newest[key], cursor) for key, one in found.items()}
-        if sum(max(0, newest[key] - at) for key, at in positions.items()) > self._options.longest_replay:
+        if sum(newest[key] - at for key, at in positions.items()) > self._options.longest_replay:
             raise _Gap("too_old")
-        finished = {
-            key
-            for key, one in found.items()
-            if newest[key] <= positions[key] and not one.is_active and one.created_at < base
+        living = {
+            key: at
+            for key, at in positions.items()
+            if newest[key] > at or found[key].is_active or found[key].created_at >= base
         }
-        self._owed.update(newest)
-        self._begin_at(Cursor(base, {key: at for key, at in positions.items() if key not in finished}))
-        self._missed.update(positions.keys() - finished)
+        self._place = Place(Cursor(base, living))
+        self._missed.update(living)
+        return newest
+
+    async def _named(self, cursor: Cursor) -> dict[str, Standing]:
+        """Return the sessions of the connection: those of the cursor, and those that came after it."""
+        if self.wanted.session_id is not None:
+            named, found = {self.wanted.session_id}, {}
+        else:
+            named = set(cursor.positions)
+            found = {one.session_id: one for one in await self._directory.standing(cursor.base)}
+        for session_id in named - found.keys():
+            one = await self._directory.one(session_id)
+            if one is None:
+                raise _Gap("unknown_cursor")
+            found[session_id] = one
+        return found
 
     def _read(self, since: str) -> Cursor:
         if since.isascii() and since.isdigit() and len(since) <= 18 and self.wanted.session_id is not None:
@@ -304,44 +312,36 @@ class Watcher:
             return one
         return await self._directory.one(one.session_id) or one
 
-    def _begin_at(self, cursor: Cursor) -> None:
-        self._cursor = CursorWriter(cursor)
-        self._sent.clear()
-        self._sent.update(cursor.positions)
-        self._scanned.clear()
-        self._scanned.update(cursor.positions)
-
-    async def _catch_up(self) -> AsyncIterator[Message]:
+    async def _catch_up(self, owed: Mapping[str, int]) -> AsyncIterator[Message]:
         """Replay until the queue holds everything that comes after the replay."""
         while self._missed:
             session_id = self._missed.pop()
-            async for message in self._replay(session_id):
+            async for message in self._replay(session_id, owed.get(session_id, 0)):
                 yield message
         self._is_live = True
 
-    async def _replay(self, session_id: str) -> AsyncIterator[Message]:
-        topics = self.wanted.topics
+    async def _replay(self, session_id: str, owed: int) -> AsyncIterator[Message]:
         while True:
-            after = self._scanned.get(session_id, 0)
+            after = self._place.scanned(session_id)
             page = await self._frames(session_id, after, self._options.page)
             self._raise_if_ended()
             for frame in page:
                 if frame.number != after + 1:
                     raise _Gap("too_old")
                 after = frame.number
-                if topics is None or frame.type in topics:
-                    message = self._next(encode(session_id, frame))
-                    assert message is not None  # noqa: S101 - it is beyond what was scanned
+                if self._topics is not None and frame.type not in self._topics:
+                    self._place.skip(session_id, after)
+                elif (message := self._place.next(encode(session_id, frame))) is not None:
                     yield message
-                self._scanned[session_id] = after
+                    self._has_moved = True
             if len(page) < self._options.page:
-                if after < self._owed.pop(session_id, 0):
+                if after < owed:
                     raise _Gap("too_old")
                 return
 
     def _overflow(self) -> None:
         if self._is_live:
-            self.end(EndReason.TOO_SLOW, f"more than {self._options.depth} frames behind")
+            self.end(EndReason.TOO_SLOW, f"more than {self._depth} frames behind")
             return
         # What is dropped here is in the journal: the replay under way will come to it.
         self._missed.update(encoded.session_id for encoded in self._queue)

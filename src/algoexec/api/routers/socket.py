@@ -2,10 +2,13 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from typing import Annotated, Final, Never
+from typing import Final, Never
 
 import orjson
-from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from algoexec.api.auth import Caller
 from algoexec.api.dependencies import caller_of, options_of, require, services_of, tickets_of
@@ -16,8 +19,6 @@ from algoexec.domain.errors import StoreError
 from algoexec.ports.stores import Scope
 from algoexec.runtime.watcher import EndReason, WatchEnded, Watcher
 from algoexec.telemetry import logger
-
-router = APIRouter(tags=["stream"])
 
 SUBPROTOCOL: Final = "algoexec.v1"
 _TICKET_MARK: Final = "ticket."
@@ -55,31 +56,37 @@ class _Closing(Exception):
         self.code = code
 
 
-@router.websocket("/ws/signals")
-async def signals(
-    socket: WebSocket,
-    session_id: Annotated[str | None, Query()] = None,
-    topics: Annotated[str | None, Query()] = None,
-    since: Annotated[str | None, Query()] = None,
-) -> None:
-    """Send frames as asyncapi.yaml describes them. What the client sends after its ticket is ignored."""
-    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
-    try:
-        caller = await _caller(socket)
-        watcher = await open_watch(services_of(socket).registry, caller, session_id, topics, since)
-        async with watcher:
-            await _serve(socket, watcher)
-    except WebSocketDisconnect:
-        return
-    except _Closing as closing:
-        await _close(socket, closing.code, str(closing))
-    except ApiProblem as problem:
-        await _close(socket, _CLOSE_CODES.get(problem.code, RESTART), problem.detail or problem.code)
-    except StoreError:
-        await _close(socket, RESTART, "the database does not answer; connect again later")
-    except Exception:  # noqa: BLE001 - a connection's root: its client is told, the log has the rest
-        _log.exception("stream failed")
-        await _close(socket, BROKEN, "something broke here")
+class SignalsSocket:
+    """The endpoint, as plain ASGI: what a framework puts around each message costs every client."""
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        """Send frames as asyncapi.yaml describes them. What the client sends after its ticket is ignored."""
+        socket = WebSocket(scope, receive, send)
+        await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None)
+        try:
+            async with await _watcher(socket) as watcher:
+                await _serve(receive, send, watcher)
+        except WebSocketDisconnect:
+            return
+        except _Closing as closing:
+            await _close(socket, closing.code, str(closing))
+        except ApiProblem as problem:
+            await _close(socket, _CLOSE_CODES.get(problem.code, RESTART), problem.detail or problem.code)
+        except StoreError:
+            await _close(socket, RESTART, "the database does not answer; connect again later")
+        except Exception:  # noqa: BLE001 - a connection's root: its client is told, the log has the rest
+            _log.exception("stream failed")
+            await _close(socket, BROKEN, "something broke here")
+
+
+ROUTE: Final = WebSocketRoute("/ws/signals", SignalsSocket(), name="signals")
+
+
+async def _watcher(socket: WebSocket) -> Watcher:
+    caller = await _caller(socket)
+    asked = socket.query_params
+    registry = services_of(socket).registry
+    return await open_watch(registry, caller, asked.get("session_id"), asked.get("topics"), asked.get("since"))
 
 
 async def _caller(socket: WebSocket) -> Caller:
@@ -114,38 +121,44 @@ def _redeem(socket: WebSocket, ticket: str) -> Caller:
     return require(caller, Scope.READ)
 
 
-async def _serve(socket: WebSocket, watcher: Watcher) -> None:
+async def _serve(receive: Receive, send: Send, watcher: Watcher) -> None:
     """Send until the client goes or the hub ends the watch."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_send(socket, watcher))
-            await _read_away(socket)
+            tasks.create_task(_send(send, watcher))
+            await _read_away(receive)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
 
 
-async def _read_away(socket: WebSocket) -> Never:
+async def _read_away(receive: Receive) -> Never:
     """Read until the client goes: that is also what lets its pings and its close through."""
     while True:
-        message = await socket.receive()
+        message = await receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message["code"])
 
 
-async def _send(socket: WebSocket, watcher: Watcher) -> None:
+async def _send(send: Send, watcher: Watcher) -> None:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     watcher.call_at_end(task.cancel)
     try:
-        async with aclosing(watcher.messages()) as messages:
-            async for message in messages:
-                await socket.send({"type": "websocket.send", "text": message.text})
+        async with aclosing(watcher.beginning()) as beginning:
+            async for message in beginning:
+                await send({"type": "websocket.send", "text": message.text})
+        while True:
+            for message in await watcher.take():
+                await send({"type": "websocket.send", "text": message.text})
     except WatchEnded as ended:
         raise _ended(watcher) from ended
     except asyncio.CancelledError:
         if watcher.ended is None:
             raise
         raise _ended(watcher) from None
+    except OSError as gone:
+        # The server's word for a client that went while something was sent to it.
+        raise WebSocketDisconnect(1006) from gone
 
 
 def _ended(watcher: Watcher) -> _Closing:
