@@ -317,6 +317,20 @@ def test_the_first_volume_of_a_connection_is_a_base_line() -> None:
     assert candle.volume == 10
 
 
+def test_what_was_traded_while_nobody_listened_is_in_no_minute_of_the_new_connection() -> None:
+    feed = Feed()
+    feed.assembler.lost()
+    feed.assembler.connected()
+    feed.index(30_000)
+    feed.index(MINUTE)
+    feed.future(MINUTE + 100, 9_000)
+    feed.future(MINUTE + 200, 9_010)
+    feed.fetched(MINUTE + PATIENCE_MS, [flat(0)])
+    feed.index(2 * MINUTE)
+    (candle,) = feed.future(2 * MINUTE, 9_025).candles
+    assert candle.volume == 10
+
+
 def test_yesterdays_total_is_no_base_line() -> None:
     feed = Feed(connected_at=-17 * 3_600_000)
     feed.frame(-1_000, Quote(FUTURE, 0, price=2.0, traded_at=OPEN - 17 * 3_600_000, volume=1_000))

@@ -335,11 +335,16 @@ def test_candles_are_decided_once_and_in_order_whatever_comes_twice_or_late(
     assert said == signals_in(plain.frames)
 
 
+def test_no_repair_comes_before_the_past_is_known() -> None:
+    session = Session(ist(DAY, time(9, 30)))
+    assert not changes(session.state, session.meet(CandlesRepaired(candles=(flat(0),))))
+    assert not changes(session.state, session.meet(FLAT_EVENT))
+
+
 def test_no_candle_is_decided_before_the_past_is_known() -> None:
     session = Session()
     session.meet(DayPrepared(contracts=contracts()))
     assert not changes(session.state, session.meet(FLAT_EVENT))
-    assert not changes(session.state, session.meet(CandlesRepaired(candles=(flat(0),))))
     session.meet(NO_PAST)
     assert changes(session.state, session.meet(FLAT_EVENT))
 
