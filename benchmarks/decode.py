@@ -1,26 +1,30 @@
 """Feed bytes to merged quotes, beside the SDK streamer's way (`FromString` + `MessageToDict`)."""
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from upstox_client.feeder.proto import MarketDataFeedV3_pb2
 
 from algoexec.adapters.upstox.decode import QuoteBoard
+from algoexec.domain.instruments import BANK_NIFTY, nearest_strike
+from algoexec.simulation.exchange import Exchange
+from algoexec.simulation.generated import generated_day
+from algoexec.simulator.wire import EVERYTHING, Mode, entry, frame
 from benchmarks.table import Table
 
-FRAMES = 200
-ROUNDS = 25
-REQUIRED = 15.0
-_START_MS = 1_766_733_300_000
+FRAMES: Final = 200
+ROUNDS: Final = 25
+REQUIRED: Final = 15.0
+_STEP_MS: Final = 250
+_BEGIN_MINUTE: Final = 100
 
 
 def run() -> Table:
     """Measure both, and the limit that parsing alone sets, interleaved; medians over the rounds."""
-    frames = full_frames(FRAMES)
+    frames = list(full_frames(FRAMES))
     board = QuoteBoard()
     parse: Callable[[bytes], Any] = MarketDataFeedV3_pb2.FeedResponse.FromString
     paths: dict[str, Callable[[bytes], object]] = {
@@ -37,7 +41,8 @@ def run() -> Table:
             (name, f"{median(own) * 1e6:.1f}", f"{1 / median(own):,.0f}", f"{_times_faster(own, theirs):.1f}")
             for name, own in times.items()
         ],
-        note=f"{FRAMES} frames of {len(frames[0]):,} bytes, {ROUNDS} interleaved rounds; required: {REQUIRED:.0f} ×.",
+        note=f"{FRAMES} frames of the generated day, {len(frames[0]):,} bytes each, every part of every instrument; "
+        f"{ROUNDS} interleaved rounds. Required: {REQUIRED:.0f} ×.",
     )
 
 
@@ -51,53 +56,25 @@ def _interleaved(paths: dict[str, Callable[[bytes], object]], frames: list[bytes
     for _ in range(ROUNDS):
         for name, path in paths.items():
             begun = perf_counter()
-            for frame in frames:
-                path(frame)
+            for one in frames:
+                path(one)
             times[name].append((perf_counter() - begun) / len(frames))
     return times
 
 
-def full_frames(count: int) -> list[bytes]:
-    """Return live frames in mode full in which every part of all eight instruments is sent."""
-    dice = random.Random(2026)
-    return [_frame(dice, _START_MS + 250 * number) for number in range(count)]
-
-
-def _frame(dice: random.Random, at: int) -> bytes:
-    frame: Any = MarketDataFeedV3_pb2.FeedResponse(type=1, currentTs=at)
-    index = frame.feeds["NSE_INDEX|Nifty Bank"]
-    index.requestMode = 1
-    _trade(index.fullFeed.indexFF, dice, 54_000.0, at)
-    _contract(frame.feeds["NSE_FO|59175"], dice, 54_100.0, at)
-    for token in range(50_912, 50_918):
-        feed = frame.feeds[f"NSE_FO|{token}"]
-        _contract(feed, dice, 500.0, at)
-        for name in ("delta", "theta", "gamma", "vega", "rho"):
-            setattr(feed.fullFeed.marketFF.optionGreeks, name, dice.random())
-        feed.fullFeed.marketFF.iv = 0.1 + 0.1 * dice.random()
-    data: bytes = frame.SerializeToString()
-    return data
-
-
-def _contract(feed: Any, dice: random.Random, around: float, at: int) -> None:
-    feed.requestMode = 1
-    full = feed.fullFeed.marketFF
-    _trade(full, dice, around, at)
-    full.ltpc.ltq = 30 * dice.randint(1, 20)
-    for row in range(5):
-        full.marketLevel.bidAskQuote.add(
-            bidQ=30 * dice.randint(1, 90),
-            bidP=around - 0.05 * (row + 1),
-            askQ=30 * dice.randint(1, 90),
-            askP=around + 0.05 * (row + 1),
-        )
-    full.atp, full.vtt, full.oi = around, 30 * dice.randint(1_000, 900_000), 30.0 * dice.randint(1_000, 90_000)
-    full.tbq, full.tsq = 30.0 * dice.randint(1, 99_999), 30.0 * dice.randint(1, 99_999)
-
-
-def _trade(full: Any, dice: random.Random, around: float, at: int) -> None:
-    full.ltpc.ltp, full.ltpc.ltt, full.ltpc.cp = round(around + dice.random(), 2), at - dice.randint(1, 200), around
-    for interval, ts in (("1d", at - at % 86_400_000), ("I1", at - at % 60_000 - 60_000)):
-        full.marketOHLC.ohlc.add(
-            interval=interval, open=around, high=around + 2, low=around - 2, close=around, vol=30_000, ts=ts
-        )
+def full_frames(count: int) -> Iterator[bytes]:
+    """Yield what the simulator sends in mode full, with nothing left out: index, near future, ATM±1."""
+    day = generated_day()
+    exchange = Exchange(day)
+    expiry, spot = day.expiries()[0], day.index[_BEGIN_MINUTE].open
+    listed = sorted({option.strike for option in day.options if option.expiry == expiry})
+    atm = listed.index(nearest_strike(listed, spot))
+    near = listed[atm - 1 : atm + 2]
+    options = [option.key for option in day.options if option.expiry == expiry and option.strike in near]
+    keys = [BANK_NIFTY, day.futures[0].contract.key, *options]
+    assert len(keys) == 8
+    opens = int(day.session.opens_at.timestamp() * 1000)
+    for number in range(count):
+        at = opens + _BEGIN_MINUTE * 60_000 + number * _STEP_MS
+        entries = [entry(exchange.quote(key, at, depth=5), Mode.FULL, EVERYTHING, opens) for key in keys]
+        yield frame([one for one in entries if one is not None], at)
