@@ -44,11 +44,11 @@ def read_cursor(text: str) -> Cursor | None:
 class CursorWriter:
     """The cursor of one connection, kept as text so that moving it costs one join."""
 
-    __slots__ = ("_base", "_parts")
+    __slots__ = ("_parts", "base")
 
     def __init__(self, cursor: Cursor) -> None:
         """Begin at `cursor`."""
-        self._base: Final = f"c1.{base36((cursor.base - _EPOCH) // _MILLISECOND)}"
+        self.base: Final = f"c1.{base36((cursor.base - _EPOCH) // _MILLISECOND)}"
         self._parts: Final[dict[str, str]] = {}
         for session, number in cursor.positions.items():
             self.move(session, number)
@@ -59,4 +59,4 @@ class CursorWriter:
 
     def text(self) -> str:
         """Return the cursor as a client gets it."""
-        return self._base + "".join(self._parts.values())
+        return self.base + "".join(self._parts.values())

@@ -41,4 +41,11 @@ class Place:
         prev = self._sent.get(session_id, 0)
         self._sent[session_id] = self._scanned[session_id] = number
         self._cursor.move(session_id, number)
-        return complete(encoded, prev, self._cursor.text())
+        if len(self._sent) > 1:
+            return complete(encoded, prev, self._cursor.text())
+        # Most connections watch one session and stand at the same place: it is composed once for them.
+        place = (prev, self._cursor.base)
+        message = encoded.shared.get(place)
+        if message is None:
+            message = encoded.shared[place] = complete(encoded, prev, self._cursor.text())
+        return message

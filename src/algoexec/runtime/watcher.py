@@ -209,21 +209,26 @@ class Watcher:
         while True:
             self._raise_if_ended()
             self._has_moved = True
-            ready = [message for one in self._queue if (message := self._place.next(one)) is not None]
-            self._queue.clear()
-            if self._newest:
-                ready += self._newest.values()
-                self._newest.clear()
-            if self._is_due:
-                self._is_due = False
-                ready.append(self._heartbeat())
-            if ready:
-                return ready
+            if self._queue:
+                ready = [message for one in self._queue if (message := self._place.next(one)) is not None]
+                self._queue.clear()
+                if ready:
+                    return ready
+            if self._newest or self._is_due:
+                return self._unnumbered()
             self._waiting = asyncio.get_running_loop().create_future()
             try:
                 await self._waiting
             finally:
                 self._waiting = None
+
+    def _unnumbered(self) -> list[Message]:
+        ready = list(self._newest.values())
+        self._newest.clear()
+        if self._is_due:
+            self._is_due = False
+            ready.append(self._heartbeat())
+        return ready
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -244,9 +249,13 @@ class Watcher:
     def _heartbeat(self) -> Message:
         return unnumbered("heartbeat", self.wanted.session_id, self._clock.now(), {}, self._place.cursor())
 
+    def _base(self) -> datetime:
+        """Return the base of this connection's cursors: on the minute, so that connections share theirs."""
+        return self._clock.now().replace(second=0, microsecond=0) - _MARGIN
+
     async def _snapshot(self) -> Message:
         """Forget what was sent and begin from how the sessions stand."""
-        base = self._clock.now() - _MARGIN
+        base = self._base()
         if self.wanted.session_id is None:
             found = list(await self._directory.standing(base))
         else:
@@ -263,7 +272,7 @@ class Watcher:
 
     async def _resume(self, since: str) -> dict[str, int]:
         """Stand where the client stood; return the newest number of each session that is owed."""
-        cursor, base = self._read(since), self._clock.now() - _MARGIN
+        cursor, base = self._read(since), self._base()
         found = await self._named(cursor)
         newest = {one.session_id: await self._newest_of(one) for one in found.values()}
         positions = {key: _position(one, newest[key], cursor) for key, one in found.items()}

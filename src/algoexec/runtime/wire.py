@@ -14,13 +14,21 @@ TOPICS: Final = frozenset({"session", "signal", "rejection", "pcr", "candle", "a
 """The types that a watcher may choose from; `snapshot`, `heartbeat` and `gap` always come."""
 
 
-class Encoded(NamedTuple):
-    """A numbered frame without what differs per connection: `head` lacks `prev`, `cursor` and the brace."""
+class Encoded:
+    """A numbered frame without what differs per connection: `head` lacks `prev`, `cursor` and the brace.
 
-    session_id: str
-    number: int
-    type: str
-    head: str
+    `shared` keeps the whole of it for connections that stand at the same place.
+    """
+
+    __slots__ = ("head", "number", "session_id", "shared", "type")
+
+    def __init__(self, session_id: str, number: int, kind: str, head: str) -> None:
+        """Hold what `encode` made."""
+        self.session_id: Final = session_id
+        self.number: Final = number
+        self.type: Final = kind
+        self.head: Final = head
+        self.shared: Final[dict[tuple[int, str], Message]] = {}
 
 
 class Message(NamedTuple):
