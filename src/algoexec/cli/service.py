@@ -85,5 +85,7 @@ def settings_or_exit(command: str) -> "Settings":
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"algoexec {command}: {name or 'settings'}: {problem['msg']}", err=True)
+            variable = name if name in ("", "WEB_CONCURRENCY") else f"ALGOEXEC_{name}"
+            said = problem["msg"].removeprefix("Value error, ")
+            typer.echo(f"algoexec {command}: {variable or 'settings'}: {said}", err=True)
         raise typer.Exit(2) from error

@@ -57,19 +57,24 @@ def answered(within: float | None = None) -> Iterator[None]:
         with pymongo.timeout(within) if within is not None else _no_limit():
             yield
     except (ConnectionFailure, ExecutionTimeout, WriteConcernError) as error:
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise StoreUnavailable(_in_short(error)) from error
     except BulkWriteError as error:
         if not error.details.get("writeConcernErrors"):
             raise
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise StoreUnavailable(_in_short(error)) from error
     except OperationFailure as error:
         if error.code not in _NOT_NOW:
             raise
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise StoreUnavailable(_in_short(error)) from error
     except PyMongoError as error:
         if not error.timeout:
             raise
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise StoreUnavailable(_in_short(error)) from error
+
+
+def _in_short(error: PyMongoError) -> str:
+    """Return what a person needs of it: PyMongo appends its whole view of the topology."""
+    return f"MongoDB: {str(error).partition(' (configured timeouts')[0].partition(', Timeout:')[0]}"
 
 
 @contextmanager

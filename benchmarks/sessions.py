@@ -1,0 +1,219 @@
+"""One feed of eight instruments into many sessions: cost of a tick, and candle close → frames on the hub."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+
+from algoexec.adapters.system_clock import SystemClock
+from algoexec.adapters.upstox.decode import QuoteBoard
+from algoexec.domain.calendar import Calendar
+from algoexec.domain.instruments import Contracts, InstrumentKey
+from algoexec.domain.market import Bar
+from algoexec.domain.options import OptionChain
+from algoexec.engine.effects import Frame
+from algoexec.engine.events import Mode
+from algoexec.ports.credentials import AccessToken
+from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
+from algoexec.ports.market_data import Profile
+from algoexec.runtime.hub import StreamHub
+from algoexec.runtime.registry import Registry
+from algoexec.simulation.day import SimulatedDay
+from algoexec.simulation.exchange import Exchange
+from algoexec.simulation.generated import generated_day
+from algoexec.simulator.wire import EVERYTHING, depth_of, entry, frame
+from algoexec.simulator.wire import Mode as FeedMode
+from algoexec.storage.codec import canonical
+from algoexec.storage.crypto import TokenCipher
+from algoexec.storage.embedded import embedded_mongod
+from algoexec.storage.stores import MongoStores
+from algoexec.strategy.parameters import Parameters
+from algoexec.telemetry import configure_logging
+from benchmarks.table import Table
+
+SESSIONS = (1, 50, 200)
+MINUTES = 120
+FRAMES_A_MINUTE = 20
+PAUSE_S = 0.02
+"""Between minutes: what a close leaves to do behind the journal is done before the next, as in a real minute."""
+GOAL_MS = 5.0
+COLUMNS = (
+    "sessions",
+    "µs a frame, decode to desk",
+    "close → first p50 ms",
+    "first p99 ms",
+    "close → last p50 ms",
+    "last p99 ms",
+)
+
+
+class Script:
+    """A venue whose feed says what it is told to, when it is told to: a clock, market data and feed in one."""
+
+    def __init__(self, day: SimulatedDay) -> None:
+        self.day = day
+        self.exchange = Exchange(day)
+        self.at = day.session.opens_at
+        self.sink: Callable[[FeedEvent], None] | None = None
+        self.connected = asyncio.Event()
+
+    @property
+    def clock(self) -> "Script":
+        return self
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def wait_until(self, at: datetime) -> None:
+        if at > self.at:
+            await asyncio.Event().wait()  # nothing here waits for a clock: every minute is closed by a tick
+
+    async def name(self) -> str:
+        return "benchmark"
+
+    def market_data(self, token: AccessToken) -> "Script":
+        return self
+
+    def feed(self, token: AccessToken) -> "Script":
+        return self
+
+    async def profile(self) -> Profile:
+        return Profile(account="benchmark", name="benchmark")
+
+    async def contracts(self, underlying: InstrumentKey, at: datetime) -> Contracts:
+        nearest = self.day.expiries()[0]
+        options = tuple(option for option in self.day.options if option.expiry == nearest)
+        return Contracts(underlying=underlying, future=self.day.futures[0].contract, expiry=nearest, options=options)
+
+    async def chain(self, underlying: InstrumentKey, expiry: date) -> OptionChain:
+        return OptionChain(underlying=underlying, expiry=expiry, at=self.at, spot=None, quotes=())
+
+    async def bars(self, instrument: InstrumentKey, first: date, last: date) -> Sequence[Bar]:
+        return ()
+
+    async def bars_today(self, instrument: InstrumentKey) -> Sequence[Bar]:
+        return ()
+
+    async def calendar(self, year: int) -> Calendar:
+        return Calendar()
+
+    async def run(self, sink: Callable[[FeedEvent], None]) -> None:
+        self.sink = sink
+        sink(FeedConnected())
+        self.connected.set()
+        await asyncio.Event().wait()
+
+    async def subscribe(self, instruments: Iterable[InstrumentKey]) -> None:
+        return None
+
+    async def unsubscribe(self, instruments: Iterable[InstrumentKey]) -> None:
+        return None
+
+    def renew(self, token: AccessToken) -> None:
+        return None
+
+
+class Stopwatch(StreamHub):
+    """The real hub, which also notes when each session's candle frame was handed out."""
+
+    arrivals: list[float]
+
+    def publish(self, session_id: str, user_id: str, frames: Sequence[Frame]) -> None:
+        super().publish(session_id, user_id, frames)
+        if any(f.type == "candle" for f in frames):
+            self.arrivals.append(perf_counter())
+            self.arrived.set()
+
+    arrived: asyncio.Event
+
+
+def run() -> Table:
+    """Play two hours of the generated day into 1, 50 and 200 sessions of one credential, on a real MongoDB."""
+    configure_logging("console", "error")
+    day = generated_day()
+    rows = [asyncio.run(_measure(day, count)) for count in SESSIONS]
+    return Table(
+        title="One feed of 8 instruments into N sessions (journal on MongoDB, w: majority, j: true)",
+        columns=COLUMNS,
+        rows=rows,
+        note=f"{MINUTES} closes, {FRAMES_A_MINUTE} frames a minute; goal with one session: p99 ≤ {GOAL_MS:.0f} ms.",
+    )
+
+
+async def _measure(day: SimulatedDay, count: int) -> tuple[str, ...]:
+    script = Script(day)
+    async with _registry(script) as (registry, hub):
+        token = AccessToken("shared")
+        for number in range(count):
+            await registry.create(user_id=f"user{number}", token=token, mode=Mode.SIGNALS, parameters=Parameters())
+        await script.connected.wait()
+        return await _play(script, hub, count)
+
+
+async def _play(script: Script, hub: Stopwatch, count: int) -> tuple[str, ...]:
+    board, ticks, first, last = QuoteBoard(), [], [], []
+    opens = round(script.day.session.opens_at.timestamp() * 1000)
+    for minute in range(MINUTES):
+        for number in range(FRAMES_A_MINUTE):
+            stamp = opens + minute * 60_000 + 500 + number * 2_900
+            ticks.append(_tick(script, board, stamp))
+        hub.arrivals = []
+        closing = opens + (minute + 1) * 60_000 + 250
+        begun = perf_counter()
+        _tick(script, board, closing)
+        while len(hub.arrivals) < count:
+            hub.arrived.clear()
+            await hub.arrived.wait()
+        first.append((hub.arrivals[0] - begun) * 1e3)
+        last.append((hub.arrivals[-1] - begun) * 1e3)
+        await asyncio.sleep(PAUSE_S * (1 + count / 10))
+    return (
+        str(count),
+        f"{median(ticks) * 1e6:.0f}",
+        *(f"{value:.2f}" for values in (first, last) for value in (median(values), _p99(values))),
+    )
+
+
+def _tick(script: Script, board: QuoteBoard, stamp: int) -> float:
+    """Hand one full frame of eight instruments to the desk; return the seconds it took, decoding included."""
+    day, mode = script.day, FeedMode.FULL
+    options = [option.key for option in day.options if option.expiry == day.expiries()[0]][80:86]
+    keys = [day_index(day), day.futures[0].contract.key, *options]
+    quotes = [script.exchange.quote(key, stamp, depth=depth_of(mode)) for key in keys]
+    entries = [encoded for quote in quotes if (encoded := entry(quote, mode, EVERYTHING, 0)) is not None]
+    raw = frame(entries, stamp)
+    script.at = datetime.fromtimestamp(stamp / 1000, UTC)
+    begun = perf_counter()
+    changed = board.apply(raw)
+    assert isinstance(changed, QuotesChanged)
+    assert script.sink is not None
+    script.sink(changed)
+    return perf_counter() - begun
+
+
+def day_index(day: SimulatedDay) -> InstrumentKey:
+    """Return the key of the day's underlying."""
+    return Exchange(day).underlying
+
+
+def _p99(values: list[float]) -> float:
+    return quantiles(values, n=100)[98]
+
+
+@asynccontextmanager
+async def _registry(script: Script) -> AsyncIterator[tuple[Registry, Stopwatch]]:
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        uri = await stack.enter_async_context(embedded_mongod(Path(folder)))
+        stores = await MongoStores.open(uri, "benchmark", TokenCipher("a benchmark's secret"))
+        await stack.enter_async_context(stores)
+        hub = Stopwatch(stores.journal.frames, clock)
+        hub.arrivals, hub.arrived = [], asyncio.Event()
+        registry = Registry(venue=script, stores=stores, hub=hub, clock=clock, canonical=canonical)
+        await stack.enter_async_context(registry.running())
+        yield registry, hub
