@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from algoexec.engine.effects import Frame
 from algoexec.ports.clock import WallClock
+from algoexec.runtime.conflation import Conflation
 from algoexec.runtime.watcher import Directory, EndReason, Filter, HubOptions, Watcher
 from algoexec.runtime.wire import encode, unnumbered
 
@@ -15,6 +16,14 @@ class ReadFrames(Protocol):
 
     def __call__(self, session_id: str, after: int, limit: int) -> Awaitable[Sequence[Frame]]:
         """Return them."""
+
+
+class _Volatile(NamedTuple):
+    session_id: str
+    user_id: str
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
 
 
 class StreamHub:
@@ -29,6 +38,7 @@ class StreamHub:
         self._frames: Final = frames
         self._clock: Final = clock
         self._options: Final = options or HubOptions()
+        self._volatile: Final = Conflation(self._options.conflation, self._tell_volatile)
         self._of_session: Final[dict[str, set[Watcher]]] = {}
         self._of_user: Final[dict[str, set[Watcher]]] = {}
         self._of_all: Final[set[Watcher]] = set()
@@ -44,6 +54,9 @@ class StreamHub:
         if not audience:
             return
         for frame in frames:
+            if frame.type == "candle":
+                # Its minute is over: what was to be told of it while it ran would come after its end.
+                self._volatile.drop((session_id, "candle_update"))
             encoded = encode(session_id, frame)
             for watcher in audience:
                 watcher.offer(encoded)
@@ -56,13 +69,8 @@ class StreamHub:
         at: datetime,
         data: Mapping[str, Any],
     ) -> None:
-        """Hand out a frame of which only the newest matters; a slow watcher skips the older ones."""
-        audience = self._audience(session_id, user_id)
-        if not audience:
-            return
-        message = unnumbered(type, session_id, at, data)
-        for watcher in audience:
-            watcher.offer_volatile(session_id, message)
+        """Hand out a frame of which only the newest matters: some a second at most, to a slow watcher fewer."""
+        self._volatile.put((session_id, type), _Volatile(session_id, user_id, type, at, data))
 
     def watch(self, wanted: Filter, directory: Directory, since: str | None = None) -> Watcher:
         """Return a watcher that already collects, so that nothing falls between it and the replay.
@@ -83,6 +91,14 @@ class StreamHub:
         everybody = [self._of_all, *self._of_user.values(), *self._of_session.values()]
         for watcher in [watcher for seats in everybody for watcher in seats]:
             watcher.end(EndReason.RESTART, reason)
+
+    def _tell_volatile(self, told: _Volatile) -> None:
+        audience = self._audience(told.session_id, told.user_id)
+        if not audience:
+            return
+        message = unnumbered(told.type, told.session_id, told.at, told.data)
+        for watcher in audience:
+            watcher.offer_volatile(told.session_id, message)
 
     def _audience(self, session_id: str, user_id: str) -> tuple[Watcher, ...]:
         return (*self._of_session.get(session_id, ()), *self._of_user.get(user_id, ()), *self._of_all)

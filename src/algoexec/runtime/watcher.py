@@ -24,13 +24,14 @@ class HubOptions:
     """`depth` is how many frames a watcher may lie behind, `page` how many a replay reads at a time.
 
     A cursor that lies further back than `longest_replay` frames is too old; a heartbeat
-    comes every `heartbeat` seconds of wall time.
+    comes every `heartbeat` seconds of wall time; of what is conflated, one each `conflation` seconds.
     """
 
     depth: int = 2048
     page: int = 500
     longest_replay: int = 50_000
     heartbeat: float = 15.0
+    conflation: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

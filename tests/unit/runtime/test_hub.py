@@ -15,6 +15,7 @@ from algoexec.engine.events import FeedStatus
 from algoexec.runtime.cursor import Cursor, CursorWriter, read_cursor
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.watcher import EndReason, Filter, HubOptions, Standing, WatchEnded, Watcher
+from tests.contract.given import candle
 
 START = datetime(2026, 11, 23, 3, 45, tzinfo=UTC)
 
@@ -113,6 +114,8 @@ class Directory:
 def frame_of(kind: str, number: int, at: datetime) -> Frame:
     if kind == "alert":
         return Frame(number=number, at=at, body=Alert(severity=Severity.INFO, code="TEST", message=str(number)))
+    if kind == "candle":
+        return Frame(number=number, at=at, body=candle(0))
     changed = SessionChanged(status=Status.RUNNING, reason=None, halted=None, feed=FeedStatus.CONNECTED)
     return Frame(number=number, at=at, body=changed)
 
@@ -325,17 +328,24 @@ async def test_a_replay_that_would_be_too_long_is_a_gap() -> None:
 
 
 async def test_of_volatile_frames_only_the_newest_is_kept_and_none_after_the_end_of_its_minute() -> None:
-    world = World()
+    world = World(conflation=0.01)
     world.create("a")
     async with reading(world.watch(session_id="a")) as reader:
         await reader.next()
         for close in range(1000):
             world.hub.publish_volatile("a", "asha", "candle_update", START, {"close": close})
         world.hub.publish_volatile("a", "asha", "pnl", START, {"net": 1})
-        first, second = await reader.take(2)
+        frames = await reader.take(3)
+        for close in (1, 2):
+            world.hub.publish_volatile("a", "asha", "candle_update", START, {"close": close})
+        world.tell("a", "candle")
+        world.hub.publish_volatile("a", "asha", "pnl", START, {"net": 2})
+        end = await reader.take(2)
 
-    assert (first["type"], first["data"], first["seq"]) == ("candle_update", {"close": 999}, None)
-    assert second["type"] == "pnl"
+    told = [(frame["type"], frame["data"]) for frame in frames]
+    assert told == [("candle_update", {"close": 0}), ("pnl", {"net": 1}), ("candle_update", {"close": 999})]
+    assert [frame["seq"] for frame in frames] == [None] * 3
+    assert [frame["type"] for frame in end] == ["candle", "pnl"]
 
 
 async def test_topics_choose_and_a_filtered_stream_counts_in_itself() -> None:
