@@ -32,6 +32,8 @@ class JournalWriter:
         self._clock = clock
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._failing_since: float | None = None
 
     @property
@@ -50,30 +52,49 @@ class JournalWriter:
         self._wake.set()
         await waiting.done
 
+    async def settled(self) -> None:
+        """Return once no insert is under way: what a cancelled session had begun to write is written or given up."""
+        await self._idle.wait()
+
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             batch, self._waiting = self._waiting, []
-            if batch:
-                _answer(batch, await self._write([entry for waiting in batch for entry in waiting.entries]))
+            self._idle.clear()
+            await self._write(batch)
+            self._idle.set()
 
-    async def _write(self, entries: Sequence[JournalEntry]) -> dict[str, Exception]:
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        """Write for those who wait. A session that was let go meanwhile has perhaps another owner by now."""
         for pause in backoff(0.05, 1.0):
+            batch = [waiting for waiting in batch if not waiting.done.done()]
+            if not batch:
+                self._failing_since = None  # nobody tries any more, so nobody would find out that it works again
+                return
             try:
-                failed = await self._journal.append(entries)
+                failed = await self._journal.append([entry for waiting in batch for entry in waiting.entries])
             except StoreUnavailable as error:
-                if self._failing_since is None:
-                    self._failing_since = self._clock.monotonic()
-                    _log.error("journal unwritable", error=str(error))
-                await asyncio.sleep(pause)
+                self._fails(error)
+            except Exception as error:  # noqa: BLE001 - a task's root: if it ended, every session would wait for ever
+                _log.exception("journal failed")
+                self._fails(error)
             else:
-                if self._failing_since is not None:
-                    _log.info("journal writable again", after_s=round(self.failing_for, 1))
-                    self._failing_since = None
-                return failed
-        raise AssertionError("backoff never ends")
+                self._works()
+                _answer(batch, failed)
+                return
+            await asyncio.sleep(pause)
+
+    def _fails(self, error: Exception) -> None:
+        if self._failing_since is None:
+            self._failing_since = self._clock.monotonic()
+            _log.error("journal unwritable", error=str(error))
+
+    def _works(self) -> None:
+        if self._failing_since is not None:
+            _log.info("journal writable again", after_s=round(self.failing_for, 1))
+            self._failing_since = None
 
 
 def _answer(batch: Sequence[_Waiting], failed: dict[str, Exception]) -> None:

@@ -15,9 +15,9 @@ def is_surely_dead(owner: str, me: str) -> bool:
 
     A lease of another host is believed until it expires: its process cannot be seen.
     """
-    host, pid, _ = owner.split("/")
-    my_host, my_pid, _ = me.split("/")
-    if host != my_host or owner == me:
+    host, pid = _place(owner)
+    my_host, my_pid = _place(me)
+    if host != my_host or owner == me or not pid.isdecimal():
         return False
     if pid == my_pid:
         return True  # our own number, another life
@@ -28,3 +28,9 @@ def is_surely_dead(owner: str, me: str) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def _place(owner: str) -> tuple[str, str]:
+    """Return host and process number; a name that is not of our making has no number."""
+    host, _, rest = owner.partition("/")
+    return host, rest.partition("/")[0]

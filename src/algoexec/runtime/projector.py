@@ -4,14 +4,18 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
-from algoexec.domain.errors import StoreError
+from algoexec.domain.errors import StoreUnavailable
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.engine.state import EngineState
 from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import JournalEntry, Stores
-from algoexec.runtime.waiting import backoff
+from algoexec.runtime.waiting import Pulse, backoff
 from algoexec.telemetry import logger
+
+_REFUSALS: Final = 5
+"""So often a write is tried that the database refuses, though it answers; then the others get their turn."""
 
 _log = logger("projector")
 
@@ -27,8 +31,8 @@ class Projector:
         self._states: dict[str, EngineState] = {}
         self._statuses: dict[str, tuple[EngineState, str | None]] = {}
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._handed = self._written = 0
+        self._progress = Pulse()
 
     def project(self, state: EngineState, entries: list[JournalEntry]) -> None:
         """Take over durable entries of one session."""
@@ -46,42 +50,50 @@ class Projector:
         self._stir()
 
     async def settled(self) -> None:
-        """Return once everything handed over is written."""
-        await self._idle.wait()
+        """Return once everything that was handed over until now is written, whatever others hand over meanwhile."""
+        handed = self._handed
+        await self._progress.until(lambda: self._written >= handed)
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            handed = self._handed
             await self._write_all()
-            if not self._wake.is_set():
-                self._idle.set()
+            self._written = handed
+            self._progress.beat()
 
     def _stir(self) -> None:
-        self._idle.clear()
+        self._handed += 1
         self._wake.set()
 
     async def _write_all(self) -> None:
+        """Write what waits. The status comes last: a session that is over is never taken up and caught up on again."""
         entries, self._entries = self._entries, defaultdict(list)
         states, self._states = self._states, {}
         statuses, self._statuses = self._statuses, {}
         store = self._stores
-        for state, account in statuses.values():
-            args = (state.session_id, state.status, state.reason, account)
-            await self._insist(partial(store.sessions.set_status, *args))
         for (venue, underlying, user_id), group in entries.items():
             await self._insist(partial(store.projections.project, venue, underlying, user_id, group))
         for state in states.values():
             await self._insist(partial(store.snapshots.save, state, self._clock.now()))
+        for state, account in statuses.values():
+            args = (state.session_id, state.status, state.reason, account)
+            await self._insist(partial(store.sessions.set_status, *args))
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write until it is written: the same again changes nothing."""
+        refusals = 0
         for pause in backoff(0.1, 2.0):
             try:
-                await write()
-            except StoreError as error:
+                return await write()
+            except StoreUnavailable as error:
                 _log.warning("projection waits", error=str(error))
-                await asyncio.sleep(pause)
-            else:
-                return
+            except Exception:  # noqa: BLE001 - a task's root: one write that fails for ever must not stop all others
+                _log.exception("projection refused")
+                refusals += 1
+                if refusals == _REFUSALS:
+                    return None
+            await asyncio.sleep(pause)
+        return None
