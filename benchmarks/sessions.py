@@ -60,6 +60,9 @@ class Script:
         self.at = day.session.opens_at
         self.sink: Callable[[FeedEvent], None] | None = None
         self.connected = asyncio.Event()
+        nearest = [option.key for option in day.options if option.expiry == day.expiries()[0]]
+        middle = len(nearest) // 2
+        self.watched = [self.exchange.underlying, day.futures[0].contract.key, *nearest[middle - 3 : middle + 3]]
 
     @property
     def clock(self) -> "Script":
@@ -155,16 +158,14 @@ async def _measure(day: SimulatedDay, count: int) -> tuple[str, ...]:
 
 
 async def _play(script: Script, hub: Stopwatch, count: int) -> tuple[str, ...]:
-    board, ticks, first, last = QuoteBoard(), [], [], []
+    board, ticks, first, last = QuoteBoard(), list[float](), list[float](), list[float]()
     opens = round(script.day.session.opens_at.timestamp() * 1000)
     for minute in range(MINUTES):
+        begins = opens + minute * 60_000
         for number in range(FRAMES_A_MINUTE):
-            stamp = opens + minute * 60_000 + 500 + number * 2_900
-            ticks.append(_tick(script, board, stamp))
+            ticks.append(_hand_over(script, board, begins + 500 + number * 2_900)[1])
         hub.arrivals = []
-        closing = opens + (minute + 1) * 60_000 + 250
-        begun = perf_counter()
-        _tick(script, board, closing)
+        begun, _ = _hand_over(script, board, begins + 60_250)
         while len(hub.arrivals) < count:
             hub.arrived.clear()
             await hub.arrived.wait()
@@ -178,13 +179,10 @@ async def _play(script: Script, hub: Stopwatch, count: int) -> tuple[str, ...]:
     )
 
 
-def _tick(script: Script, board: QuoteBoard, stamp: int) -> float:
-    """Hand one full frame of eight instruments to the desk; return the seconds it took, decoding included."""
-    day, mode = script.day, FeedMode.FULL
-    options = [option.key for option in day.options if option.expiry == day.expiries()[0]][80:86]
-    keys = [day_index(day), day.futures[0].contract.key, *options]
-    quotes = [script.exchange.quote(key, stamp, depth=depth_of(mode)) for key in keys]
-    entries = [encoded for quote in quotes if (encoded := entry(quote, mode, EVERYTHING, 0)) is not None]
+def _hand_over(script: Script, board: QuoteBoard, stamp: int) -> tuple[float, float]:
+    """Hand a full frame of eight instruments to the desk; return when it came, and the seconds it took."""
+    quotes = [script.exchange.quote(key, stamp, depth=depth_of(FeedMode.FULL)) for key in script.watched]
+    entries = [encoded for quote in quotes if (encoded := entry(quote, FeedMode.FULL, EVERYTHING, 0)) is not None]
     raw = frame(entries, stamp)
     script.at = datetime.fromtimestamp(stamp / 1000, UTC)
     begun = perf_counter()
@@ -192,12 +190,7 @@ def _tick(script: Script, board: QuoteBoard, stamp: int) -> float:
     assert isinstance(changed, QuotesChanged)
     assert script.sink is not None
     script.sink(changed)
-    return perf_counter() - begun
-
-
-def day_index(day: SimulatedDay) -> InstrumentKey:
-    """Return the key of the day's underlying."""
-    return Exchange(day).underlying
+    return begun, perf_counter() - begun
 
 
 def _p99(values: list[float]) -> float:

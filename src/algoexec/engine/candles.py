@@ -84,6 +84,10 @@ class InstrumentMinutes:
         """Forget the base line: the next volume begins a new one."""
         self._volume = None
 
+    def before_open(self) -> None:
+        """Count from zero unless a volume is told before the open: nothing has traded yet."""
+        self._volume = 0
+
     def add(self, quote: Quote, at: int) -> None:
         """Take in a merged quote. A repeated or older stamp with the same price is no tick."""
         if quote.minute is not None:
@@ -194,6 +198,8 @@ class CandleAssembler:
         """Take in one frame of stamp `at`."""
         if self._covered_from is None:
             self._covered_from = at
+            if at < self._first * _MINUTE_MS:
+                self._future.before_open()
         self._covered_until = max(self._covered_until, at)
         for quote in quotes:
             if quote.instrument == self._index_key:

@@ -331,6 +331,17 @@ def test_what_was_traded_while_nobody_listened_is_in_no_minute_of_the_new_connec
     assert candle.volume == 10
 
 
+def test_the_days_first_trade_counts_for_whoever_listened_before_the_open() -> None:
+    feed = Feed(connected_at=-10_000)
+    feed.frame(-9_000, Quote(FUTURE, 0, price=2.0, traded_at=OPEN - 17 * 3_600_000))
+    feed.index(100)
+    feed.future(200, 30)
+    feed.future(300, 80)
+    feed.index(MINUTE)
+    (candle,) = feed.future(MINUTE, 90).candles
+    assert candle.volume == 80
+
+
 def test_yesterdays_total_is_no_base_line() -> None:
     feed = Feed(connected_at=-17 * 3_600_000)
     feed.frame(-1_000, Quote(FUTURE, 0, price=2.0, traded_at=OPEN - 17 * 3_600_000, volume=1_000))
