@@ -332,7 +332,9 @@ def test_what_was_traded_while_nobody_listened_is_in_no_minute_of_the_new_connec
 
 
 def test_the_days_first_trade_counts_for_whoever_listened_before_the_open() -> None:
-    feed = Feed(connected_at=-10_000)
+    feed = Feed()
+    feed.assembler.lost()
+    feed.assembler.connected()
     feed.frame(-9_000, Quote(FUTURE, 0, price=2.0, traded_at=OPEN - 17 * 3_600_000))
     feed.index(100)
     feed.future(200, 30)
