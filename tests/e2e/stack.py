@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,7 @@ async def begin(service: Service, user: str = "trader", **body: object) -> Frame
         return session
 
 
-async def frames(service: Service, query: str = "") -> AsyncIterator[Frame]:
+async def frames(service: Service, query: str = "") -> AsyncGenerator[Frame]:
     """Yield frames of one WebSocket connection until it ends."""
     url = service.url.replace("http", "ws", 1)
     async with connect(f"{url}/ws/signals{query}", compression=None) as websocket:

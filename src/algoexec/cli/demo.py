@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import typer
 
 from algoexec import children
 from algoexec.cli.follow import follow
-from algoexec.cli.server import Server, build_server
+from algoexec.cli.server import Server, build_server, run
 from algoexec.settings import Broker, Settings
 
 _PREFIX: Final = "algoexec-demo-"
@@ -53,7 +54,7 @@ class Demo:
                 log_format="console",
             )
             try:
-                asyncio.run(_play(settings))
+                run(partial(_play, settings))
             except KeyboardInterrupt:
                 typer.echo("Stopped.")
 

@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import socket
-from typing import Final
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from algoexec.bootstrap import create_service
 from algoexec.settings import Settings
@@ -17,9 +20,23 @@ _GRACE_S: Final = 5
 class Server(uvicorn.Server):
     """uvicorn that can be waited for. Of its own log only what we do not say better is kept."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        """Serve `config`."""
-        super().__init__(config)
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        """Serve `app` where `settings` say."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                ws="websockets-sansio",
+                # Compression costs a client 72–152 KB and a third of the speed; frames are small.
+                ws_per_message_deflate=False,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+        self._app = app
         self.has_started = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -28,23 +45,26 @@ class Server(uvicorn.Server):
         if self.started:
             self.has_started.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down; streams are told first, else they would be waited for."""
+        if (services := getattr(self._app.state, "services", None)) is not None:
+            services.registry.hub.close("the service is restarting")
+        await super().shutdown(sockets)
+
 
 def build_server(settings: Settings) -> Server:
     """Return the server of `settings`, not started."""
     configure_logging("json" if settings.log_format == "json" else "console", settings.log_level)
     # A failed start is one sentence of ours; uvicorn would add the whole traceback.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    return Server(
-        uvicorn.Config(
-            create_service(settings),
-            host=settings.host,
-            port=settings.port,
-            ws="websockets-sansio",
-            # Compression costs a client 72–152 KB and a third of the speed; frames are small.
-            ws_per_message_deflate=False,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
+    return Server(create_service(settings), settings)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` on uvloop where there is one: it makes streams a third cheaper."""
+    if sys.platform == "win32":
+        asyncio.run(main())
+    else:
+        import uvloop
+
+        uvloop.run(main())

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def serve() -> None:
     """Serve the API. Settings come from the environment (ALGOEXEC_…)."""
     settings = settings_or_exit("serve")
-    from algoexec.cli.server import build_server
+    from algoexec.cli.server import build_server, run
 
     server = build_server(settings)
     try:
-        asyncio.run(server.serve())
+        run(server.serve)
     except KeyboardInterrupt:
         return
     if not server.started:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from algoexec.domain.errors import BrokerUnavailable, DomainError, FenceLost
+from algoexec.domain.errors import BrokerUnavailable, DomainError, FenceLost, StoreUnavailable
 from algoexec.domain.market import Bar
 from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
@@ -27,13 +26,14 @@ from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.transition import Transition
 from algoexec.engine.version import ENGINE_VERSION
 from algoexec.ports.clock import MarketClock, WallClock
+from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import JournalEntry, Tokens
 from algoexec.runtime.desk import MarketDesk
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.runtime.projector import Projector
-from algoexec.runtime.waiting import Pulse
+from algoexec.runtime.waiting import Pulse, backoff
 from algoexec.telemetry import logger
 
 _MARKET: Final = frozenset({Status.STARTING, Status.WARMING_UP, Status.RUNNING, Status.STOPPING})
@@ -43,6 +43,9 @@ type Canonical = Callable[[Record], Record]
 
 _BATCH: Final = 64
 """How many waiting events are stepped and made durable together."""
+
+_OPEN_AGAIN_AFTER_S: Final = 10.0
+"""Wall seconds before a desk that has failed is opened anew: what broke it may do so again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class SessionRunner:
         self._epoch = epoch
         self._account = account
         self._inbox: asyncio.Queue[_Told] = asyncio.Queue()
+        self._in_hand: list[_Told] = []
+        self._has_ended = False
         self._changed = Pulse()
         self._desk: MarketDesk | None = None
         self._log: structlog.stdlib.BoundLogger = logger("session").bind(session_id=state.session_id)
@@ -99,7 +104,7 @@ class SessionRunner:
         runner = cls(shell, moved.state, epoch=epoch, account=account)
         entry = runner._entry(record, moved)
         await shell.journal.append([entry])
-        await runner._let_count(moved.state, [entry])
+        runner._let_count(moved.state, [entry])
         shell.projector.status(moved.state, account)
         return runner
 
@@ -115,16 +120,21 @@ class SessionRunner:
     async def ask(self, event: Event) -> EngineState:
         """Put an event into the inbox; return the state once the event is durable.
 
+        Of a session that is over the last state is returned: nothing changes it any more.
+
         Raises:
             FenceLost: the session has another owner now.
         """
         answer: asyncio.Future[EngineState] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Told(event, answer))
+        if self._has_ended:
+            self._answer_rest()
         return await answer
 
     def running(self, at: datetime, minute: Bar) -> None:
         """Show the minute under way to whoever watches."""
-        data = {"start": datetime.fromtimestamp(minute.minute * 60, UTC), **minute._asdict()}
+        start = datetime.fromtimestamp(minute.minute * 60, UTC)
+        data = {"start": start, **minute._asdict(), "volume": minute.volume or None}
         del data["minute"]
         self._shell.hub.publish_volatile(self.state.session_id, self.state.user_id, "candle_update", at, data)
 
@@ -134,14 +144,18 @@ class SessionRunner:
         Raises:
             FenceLost: another owner writes this journal.
         """
-        helpers = [asyncio.create_task(self._follow_market()), asyncio.create_task(self._watch_deadlines())]
         try:
-            while not self.state.status.is_over:
-                await self._take(await self._gather())
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [tasks.create_task(self._follow_market()), tasks.create_task(self._watch_deadlines())]
+                while not self.state.status.is_over:
+                    self._in_hand = await self._gather()
+                    await self._take(self._in_hand)
+                for helper in helpers:
+                    helper.cancel()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         finally:
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            self._has_ended = True
             self._answer_rest()
 
     async def _gather(self) -> list[_Told]:
@@ -162,10 +176,12 @@ class SessionRunner:
         if entries:
             await self._shell.journal.append(entries)
             self.state = state
-            await self._let_count(before, entries)
+            self._let_count(before, entries)
         for told in batch:
             if told.answer is not None and not told.answer.done():
                 told.answer.set_result(self.state)
+        if self._desk is not None:
+            await self._perform(self._desk, [effect for entry in entries for effect in entry.effects])
 
     def _step(self, state: EngineState, event: Event) -> tuple[Record, Transition]:
         """Step `event`, or that it cannot be stepped: then the session fails, loudly."""
@@ -198,7 +214,7 @@ class SessionRunner:
             frames=moved.frames,
         )
 
-    async def _let_count(self, before: EngineState, entries: list[JournalEntry]) -> None:
+    def _let_count(self, before: EngineState, entries: list[JournalEntry]) -> None:
         frames: list[Frame] = [frame for entry in entries for frame in entry.frames]
         self._shell.hub.publish(self.state.session_id, self.state.user_id, frames)
         self._shell.projector.project(self.state, entries)
@@ -209,19 +225,18 @@ class SessionRunner:
         if moved_on or len(before.candles) != len(self.state.candles):
             self._shell.projector.snapshot(self.state)
         self._changed.beat()
-        for entry in entries:
-            for effect in entry.effects:
-                await self._perform(effect)
 
-    async def _perform(self, effect: Effect) -> None:
-        """Do what the step asked for. Without a desk the next one is asked for all that is tracked."""
-        if self._desk is None:
-            return
-        match effect:
-            case Subscribe(instruments=instruments):
-                await self._desk.subscribe(instruments)
-            case Unsubscribe(instruments=instruments):
-                await self._desk.unsubscribe(instruments)
+    async def _perform(self, desk: MarketDesk, effects: Sequence[Effect]) -> None:
+        """Do at `desk` what the steps asked for, also when the session leaves it meanwhile: it counts who wants what.
+
+        Without a desk nothing is done: the next one is asked for all that is tracked.
+        """
+        for effect in effects:
+            match effect:
+                case Subscribe(instruments=instruments):
+                    await desk.subscribe(instruments)
+                case Unsubscribe(instruments=instruments):
+                    await desk.unsubscribe(instruments)
 
     async def _watch_deadlines(self) -> None:
         while (due := next_deadline(self.state)) is not None:
@@ -243,28 +258,44 @@ class SessionRunner:
         """Stay attached to a desk whenever the session's status asks for the market."""
         while True:
             await self._changed.until(lambda: self.state.status in _MARKET)
-            token = await self._shell.tokens.get(self.state.session_id, self._shell.wall.now())
+            token = await self._token()
             if token is None:
                 await self.ask(TokenRejected(detail="no living access token; hand one in"))
                 continue
             async with self._shell.desks.use(token, self.state.underlying, self.state.day) as desk:
                 await self._stay_at(desk)
+            if desk.refusal is not None:
+                if await self._token() in (token, None):  # else a new one was handed in before this one was refused
+                    await self.ask(TokenRejected(detail=desk.refusal))
+            elif desk.closed.is_set() and self.state.status in _MARKET:
+                await asyncio.sleep(_OPEN_AGAIN_AFTER_S)
+
+    async def _token(self) -> AccessToken | None:
+        for pause in backoff(0.5, 5.0):
+            try:
+                return await self._shell.tokens.get(self.state.session_id, self._shell.wall.now())
+            except StoreUnavailable as error:
+                self._log.warning("token not read yet", error=str(error))
+                await asyncio.sleep(pause)
+        raise AssertionError("backoff never ends")
 
     async def _stay_at(self, desk: MarketDesk) -> None:
         leave = asyncio.ensure_future(self._changed.until(lambda: self.state.status not in _MARKET))
         work = asyncio.ensure_future(self._work_at(desk))
         closed = asyncio.ensure_future(desk.closed.wait())
         try:
+            await asyncio.wait((leave, closed, work), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
             await asyncio.wait((leave, closed), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (leave, work, closed):
                 task.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
-            self._desk = None
-            desk.detach(self)
-        if desk.refusal is not None:
-            await self.ask(TokenRejected(detail=desk.refusal))
+            await asyncio.wait((leave, work, closed))
+            if self._desk is not None:
+                self._desk = None
+                desk.detach(self)
+                await desk.unsubscribe(self.state.tracked)
 
     async def _work_at(self, desk: MarketDesk) -> None:
         """Bring the session up to what the desk knows, then let it listen."""
@@ -281,8 +312,11 @@ class SessionRunner:
         desk.attach(self, opened)
 
     def _answer_rest(self) -> None:
+        """Answer whom nobody is going to answer any more; what they told is perhaps not journaled."""
+        told_last, self._in_hand = self._in_hand, []
         while not self._inbox.empty():
-            told = self._inbox.get_nowait()
+            told_last.append(self._inbox.get_nowait())
+        for told in told_last:
             if told.answer is not None and not told.answer.done():
                 if self.state.status.is_over:
                     told.answer.set_result(self.state)
