@@ -1,7 +1,6 @@
 """Market data of one credential and day, fetched and built once and shared by its sessions."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,7 +70,7 @@ class MarketDesk:
         self._market, self._feed, self._clock = market, feed, clock
         self._underlying, self._day = underlying, day
         self._listeners: list[Listener] = []
-        self._wanted: Counter[InstrumentKey] = Counter()
+        self._wanted: dict[InstrumentKey, set[Listener]] = {}
         self._opened: asyncio.Future[Opened | None] = asyncio.get_running_loop().create_future()
         self._feed_changed = FeedChanged(status=FeedStatus.CONNECTING, detail="")
         self._newest_frame: int | None = None
@@ -129,27 +128,33 @@ class MarketDesk:
             listener.tell(CandleClosed(candle=candle))
         opened.chain.poll_now()
 
-    def detach(self, listener: Listener) -> None:
-        """Say nothing more to `listener`."""
+    async def detach(self, listener: Listener) -> None:
+        """Say nothing more to `listener`, and let go of what it alone has asked for."""
         if listener in self._listeners:
             self._listeners.remove(listener)
+        await self.unsubscribe(listener, [key for key, by in self._wanted.items() if listener in by])
 
-    async def subscribe(self, instruments: Iterable[InstrumentKey]) -> None:
+    async def subscribe(self, listener: Listener, instruments: Iterable[InstrumentKey]) -> None:
         """Ask the feed for those instruments that no session asked for before."""
-        wanted = tuple(instruments)
-        new = [key for key in wanted if self._wanted[key] == 0]
-        self._wanted.update(wanted)
+        new: list[InstrumentKey] = []
+        for key in instruments:
+            if key not in self._wanted:
+                self._wanted[key] = set()
+                new.append(key)
+            self._wanted[key].add(listener)
         if new:
             await self._feed.subscribe(new)
 
-    async def unsubscribe(self, instruments: Iterable[InstrumentKey]) -> None:
+    async def unsubscribe(self, listener: Listener, instruments: Iterable[InstrumentKey]) -> None:
         """Let go of those instruments that no session needs any more."""
-        unwanted = tuple(instruments)
-        self._wanted.subtract(unwanted)
-        gone = [key for key in unwanted if self._wanted[key] <= 0]
-        for key in gone:
-            del self._wanted[key]
-            self.quotes.pop(key, None)
+        gone: list[InstrumentKey] = []
+        for key in instruments:
+            by = self._wanted.get(key, set())
+            by.discard(listener)
+            if key in self._wanted and not by:
+                del self._wanted[key]
+                self.quotes.pop(key, None)
+                gone.append(key)
         if gone:
             await self._feed.unsubscribe(gone)
 

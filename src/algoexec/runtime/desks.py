@@ -30,11 +30,15 @@ class MarketDesks:
         """Open desks at `venue`."""
         self._venue = venue
         self._open: dict[tuple[AccessToken, InstrumentKey, date], _Open] = {}
+        self._closing: dict[asyncio.Task[None], AccessToken] = {}
 
     @asynccontextmanager
     async def use(self, token: AccessToken, underlying: InstrumentKey, day: TradingDay) -> AsyncIterator[MarketDesk]:
         """Lend the desk of that credential and day."""
         key = (token, underlying, day.date)
+        # A credential has one connection: while the last one is being closed, another would find it taken.
+        while closing := [task for task, of in self._closing.items() if of == token]:
+            await asyncio.wait(closing)
         entry = self._open.get(key)
         if entry is None or entry.desk.closed.is_set():
             entry = self._open[key] = self._start(token, underlying, day)
@@ -46,8 +50,13 @@ class MarketDesks:
             if entry.users == 0:
                 if self._open.get(key) is entry:
                     del self._open[key]
-                entry.task.cancel()
-                await asyncio.wait([entry.task])
+                await self._close(token, entry.task)
+
+    async def _close(self, token: AccessToken, task: asyncio.Task[None]) -> None:
+        if task.cancel():
+            self._closing[task] = token
+            task.add_done_callback(self._closing.pop)
+            await asyncio.wait([task])
 
     def _start(self, token: AccessToken, underlying: InstrumentKey, day: TradingDay) -> _Open:
         desk = MarketDesk(

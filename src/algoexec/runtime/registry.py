@@ -42,6 +42,8 @@ from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
 _COMMAND_TIMEOUT_S: Final = 10.0
+_BEGIN_TIMEOUT_S: Final = 5.0
+"""Well within the lease: after it a session that was not begun is taken for abandoned."""
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH: Final = 16
 """So that a session's client order ids fit the broker's tag of 40 characters."""
@@ -115,19 +117,16 @@ class Registry:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run sessions while the context lasts; those left active are taken up by the next start."""
-        tasks = [
-            asyncio.create_task(self._shell.journal.run()),
-            asyncio.create_task(self._shell.projector.run()),
-            asyncio.create_task(self._running.keep()),
-        ]
+        writers = [asyncio.create_task(self._shell.journal.run()), asyncio.create_task(self._shell.projector.run())]
+        keeper = asyncio.create_task(self._running.keep())
         try:
             yield
         finally:
+            # First: it would take up again what is being left.
+            await _cancel(keeper)
             await self._running.leave()
             self.hub.close("restart")
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(*writers)
 
     async def create(
         self, *, user_id: str, token: AccessToken | None, mode: Mode, parameters: Parameters
@@ -138,8 +137,9 @@ class Registry:
             ActiveSessionExists: the user has one at this venue.
             TokenRefused: the broker does not take the token.
             BrokerUnavailable: the simulator, whose name is needed, does not answer.
-            StoreUnavailable: nothing was begun.
+            StoreUnavailable: nothing was begun, or the session will be seen in the list when it was.
         """
+        self._require_journal()
         venue = await self._venue.name()
         account, calendar = await self._ask_broker(token)
         now = self._clock.now()
@@ -158,16 +158,21 @@ class Registry:
             epoch=1,
             lease_until=now + LEASE,
         )
-        inherited = await self._inherited(row)
         await self._stores.sessions.create(row)
         try:
-            if token is not None:
-                await self._stores.tokens.put(row.id, token, expiry_of(token, now))
-            created = _created(row, day, parameters, inherited)
-            runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account)
+            async with asyncio.timeout(_BEGIN_TIMEOUT_S):
+                # Only now: until then an earlier session could still be under way.
+                created = _created(row, day, parameters, await self._inherited(row))
+                if token is not None:
+                    await self._stores.tokens.put(row.id, token, expiry_of(token, now))
+                runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account)
+        except TimeoutError as error:
+            # Its record may yet become durable: the keeper finds out, and takes it up or buries it.
+            raise StoreUnavailable("the journal does not answer; see whether the session was begun") from error
         except StoreError:
             with suppress(StoreError):  # else the next keeper finds a session that never began
                 await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, account)
+                await self._stores.tokens.delete(row.id)
             raise
         self._running.start(row, runner)
         return self._view(row)
@@ -212,6 +217,7 @@ class Registry:
             TokenRefused: the broker does not take it either.
         """
         await self._runner(session_id)
+        self._require_journal()
         await self._ask_broker(token)
         await self._stores.tokens.put(session_id, token, expiry_of(token, self._clock.now()))
         return await self._command(session_id, TokenReplaced())
@@ -219,7 +225,9 @@ class Registry:
     async def stop(self, session_id: str) -> SessionView:
         """End the session."""
         view = await self._command(session_id, StopRequested(reason=StopReason.REQUESTED))
-        await self._shell.projector.settled()
+        with suppress(TimeoutError):  # it has ended all the same; the lists follow
+            async with asyncio.timeout(_COMMAND_TIMEOUT_S):
+                await self._shell.projector.settled()
         return view
 
     def option_chain(self, session_id: str) -> OptionChain | None:
@@ -266,15 +274,14 @@ class Registry:
         """Return the ledger of the user's newest earlier session of the same venue, day and mode."""
         page = await self._stores.sessions.list(Query(user_id=row.user_id, limit=20), active=False)
         for earlier in page.items:
-            if (earlier.venue, earlier.day, earlier.mode) == (row.venue, row.day, row.mode):
-                recovered = await recover(self._stores, earlier.id)
-                return recovered.state.ledger if recovered else None
+            is_alike = (earlier.venue, earlier.day, earlier.mode) == (row.venue, row.day, row.mode)
+            if is_alike and (recovered := await recover(self._stores, earlier.id)) is not None:
+                return recovered.state.ledger
         return None
 
     async def _command(self, session_id: str, event: Event) -> SessionView:
         runner = await self._runner(session_id)
-        if self._shell.journal.failing_for:
-            raise StoreUnavailable("the journal cannot be written now; nothing was done")
+        self._require_journal()
         try:
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
                 state = await runner.ask(event)
@@ -285,8 +292,14 @@ class Registry:
             raise StoreError(f"session {session_id} has no row")
         return _with_state(row, state)
 
+    def _require_journal(self) -> None:
+        if self._shell.journal.failing_for:
+            raise StoreUnavailable("the journal cannot be written now; nothing was done")
+
     async def _runner(self, session_id: str) -> SessionRunner:
         if (runner := self._running.get(session_id)) is not None:
+            if runner.state.status.is_over:
+                raise SessionIsOver(session_id)
             return runner
         row = await self._stores.sessions.get(session_id)
         if row is not None and row.is_active:
@@ -300,6 +313,12 @@ class Registry:
             return SessionView(row=row, state=None)
         view, desk = _with_state(row, runner.state), runner.desk
         return view if desk is None else replace(view, feed_age_ms=desk.feed_age_ms(), late_ticks=desk.late_ticks)
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _created(row: SessionRow, day: TradingDay, parameters: Parameters, inherited: Ledger | None) -> SessionCreated:

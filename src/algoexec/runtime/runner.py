@@ -227,16 +227,15 @@ class SessionRunner:
         self._changed.beat()
 
     async def _perform(self, desk: MarketDesk, effects: Sequence[Effect]) -> None:
-        """Do at `desk` what the steps asked for, also when the session leaves it meanwhile: it counts who wants what.
-
-        Without a desk nothing is done: the next one is asked for all that is tracked.
-        """
+        """Do what the steps asked for, as long as this is our desk: the next one is asked for all that is tracked."""
         for effect in effects:
+            if self._desk is not desk:
+                return
             match effect:
                 case Subscribe(instruments=instruments):
-                    await desk.subscribe(instruments)
+                    await desk.subscribe(self, instruments)
                 case Unsubscribe(instruments=instruments):
-                    await desk.unsubscribe(instruments)
+                    await desk.unsubscribe(self, instruments)
 
     async def _watch_deadlines(self) -> None:
         while (due := next_deadline(self.state)) is not None:
@@ -264,11 +263,12 @@ class SessionRunner:
                 continue
             async with self._shell.desks.use(token, self.state.underlying, self.state.day) as desk:
                 await self._stay_at(desk)
-            if desk.refusal is not None:
-                if await self._token() in (token, None):  # else a new one was handed in before this one was refused
-                    await self.ask(TokenRejected(detail=desk.refusal))
-            elif desk.closed.is_set() and self.state.status in _MARKET:
+                has_failed = desk.closed.is_set() and desk.refusal is None
+            if has_failed:
                 await asyncio.sleep(_OPEN_AGAIN_AFTER_S)
+            # Else a new one may have been handed in before this one was refused.
+            if desk.refusal is not None and await self._token() in (token, None):
+                await self.ask(TokenRejected(detail=desk.refusal))
 
     async def _token(self) -> AccessToken | None:
         for pause in backoff(0.5, 5.0):
@@ -292,10 +292,8 @@ class SessionRunner:
             for task in (leave, work, closed):
                 task.cancel()
             await asyncio.wait((leave, work, closed))
-            if self._desk is not None:
-                self._desk = None
-                desk.detach(self)
-                await desk.unsubscribe(self.state.tracked)
+            self._desk = None
+            await desk.detach(self)
 
     async def _work_at(self, desk: MarketDesk) -> None:
         """Bring the session up to what the desk knows, then let it listen."""
@@ -308,7 +306,7 @@ class SessionRunner:
             today = await opened.minutes.past(self.state.started_at)
             await self.ask(WarmedUp(history=opened.history, today=today))
         self._desk = desk
-        await desk.subscribe(self.state.tracked)
+        await desk.subscribe(self, self.state.tracked)
         desk.attach(self, opened)
 
     def _answer_rest(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from algoexec.domain.errors import BrokerError, FenceLost, StoreError
+from algoexec.domain.errors import BrokerError, DecodeError, DomainError, FenceLost, StoreError
 from algoexec.engine.effects import Status
 from algoexec.engine.events import Halted, StopReason, StopRequested
 from algoexec.ports.clock import WallClock
@@ -19,7 +19,10 @@ from algoexec.telemetry import logger
 
 LEASE: Final = timedelta(seconds=10)
 NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
+UNREADABLE: Final = "this version cannot read the session's journal"
 _RENEW_EVERY_S: Final = 3.0
+_VENUE_WITHIN_S: Final = 2.0
+"""A venue that takes longer would hold up the renewal of leases."""
 _LEAVE_WITHIN_S: Final = 5.0
 
 _log = logger("sessions")
@@ -33,6 +36,7 @@ class RunningSessions:
         self.owner: Final = new_owner()
         self.store_trouble: str | None = None
         self.venue_trouble: str | None = None
+        self._venue_name: str | None = None
         self._shell, self._venue, self._stores, self._clock = shell, venue, stores, clock
         self._runners: dict[str, SessionRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -57,6 +61,7 @@ class RunningSessions:
     async def keep(self) -> None:
         """Keep our leases, take up sessions that nobody runs, and watch that the venue is the same."""
         while True:
+            await self._watch_venue()
             try:
                 await self._free_the_dead()
                 await self._renew()
@@ -65,7 +70,9 @@ class RunningSessions:
             except StoreError as error:
                 self.store_trouble = str(error)
                 _log.warning("leases wait for the database", error=str(error))
-            await self._watch_venue()
+            except Exception as error:  # noqa: BLE001 - a task's root: if it ended, every lease would be lost
+                self.store_trouble = f"leases are not kept: {error}"
+                _log.exception("leases are not kept")
             await asyncio.sleep(_RENEW_EVERY_S)
 
     async def leave(self) -> None:
@@ -76,6 +83,8 @@ class RunningSessions:
         await asyncio.gather(*ours.values(), return_exceptions=True)
         try:
             async with asyncio.timeout(_LEAVE_WITHIN_S):
+                # Else the next owner reads the journal to its end, and then our last record comes after it.
+                await self._shell.journal.settled()
                 await self._shell.projector.settled()
                 for session_id in ours:
                     await self._stores.sessions.release(session_id, self.owner)
@@ -126,28 +135,39 @@ class RunningSessions:
         claimed = await self._stores.sessions.claim(row.id, self.owner, now, now + LEASE)
         if claimed is None:
             return
-        recovered = await recover(self._stores, row.id)
+        try:
+            recovered = await recover(self._stores, row.id)
+            behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
+        except (DecodeError, DomainError):
+            _log.exception("session cannot be taken up", session_id=row.id)
+            await self._stores.sessions.set_status(row.id, Status.FAILED, UNREADABLE, row.account)
+            return
         if recovered is None:
             await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, row.account)
             return
         state = recovered.state
         runner = SessionRunner(self._shell, state, epoch=claimed.epoch, account=claimed.account)
-        behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
         self._shell.projector.project(state, list(behind))
         self._shell.projector.status(state, claimed.account)
         if recovered.diverged_at is not None:
             runner.tell(Halted(by="service", reason=f"record {recovered.diverged_at} reads otherwise in this version"))
+        self._stop_if_gone(runner)
         _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
         self.start(claimed, runner)
 
     async def _watch_venue(self) -> None:
         """A session belongs to one run of its venue: when that is gone, so is its market."""
         try:
-            name = await self._venue.name()
-        except BrokerError as error:
-            self.venue_trouble = str(error)
+            async with asyncio.timeout(_VENUE_WITHIN_S):
+                self._venue_name = await self._venue.name()
+        except (BrokerError, TimeoutError) as error:
+            self._venue_name = None
+            self.venue_trouble = str(error) or "the venue does not answer"
             return
         self.venue_trouble = None
         for runner in self:
-            if runner.state.venue != name:
-                runner.tell(StopRequested(reason=StopReason.VENUE_GONE))
+            self._stop_if_gone(runner)
+
+    def _stop_if_gone(self, runner: SessionRunner) -> None:
+        if self._venue_name not in (None, runner.state.venue):
+            runner.tell(StopRequested(reason=StopReason.VENUE_GONE))
