@@ -380,7 +380,14 @@ def holiday(on: date, kind: str, closed: list[str], *opened: tuple[str, time, ti
     }
 
 
+@pytest.fixture
+def quiet_today(broker: respx.Router) -> None:
+    """Today is told nothing special of."""
+    broker.get("/v2/market/timings/2026-01-14").mock(success([]))
+
+
 class TestCalendar:
+    @pytest.mark.usefixtures("quiet_today")
     async def test_the_list_of_closed_exchanges_decides(self, broker: respx.Router, data: UpstoxMarketData) -> None:
         closed, settlement, new = date(2026, 3, 3), date(2026, 4, 1), date(2026, 7, 8)
         open_until = ("NFO", time(9, 15), time(15, 30))
@@ -401,6 +408,7 @@ class TestCalendar:
         assert calendar.day(new) is None
         assert calendar.day(date(2026, 1, 26)) is not None  # the venue's list overrides the table
 
+    @pytest.mark.usefixtures("quiet_today")
     async def test_a_special_session_has_its_own_hours(self, broker: respx.Router, data: UpstoxMarketData) -> None:
         muhurat = date(2026, 11, 8)
         broker.get("/v2/market/holidays").mock(
@@ -420,3 +428,44 @@ class TestCalendar:
         broker.get("/v2/market/holidays").mock(success([holiday(date(2026, 3, 3), "TRADING_HOLIDAY", ["NFO"])]))
 
         assert await data.calendar(2025) == Calendar()
+
+
+class TestToday:
+    today = date(2026, 1, 14)
+
+    async def test_todays_own_hours_decide_over_the_years_list(
+        self, broker: respx.Router, data: UpstoxMarketData
+    ) -> None:
+        broker.get("/v2/market/holidays").mock(success([holiday(date(2026, 3, 3), "TRADING_HOLIDAY", ["NFO"])]))
+        told = holiday(self.today, "", [], ("NSE", time(9, 15), time(15, 30)), ("NFO", time(11), time(13)))
+        broker.get("/v2/market/timings/2026-01-14").mock(success(told["open_exchanges"]))
+
+        calendar = await data.calendar(2026)
+
+        assert calendar.special[self.today] == Hours(opens=time(11), closes=time(13))
+
+    async def test_a_day_on_which_others_trade_and_we_do_not_is_closed(
+        self, broker: respx.Router, data: UpstoxMarketData
+    ) -> None:
+        broker.get("/v2/market/holidays").mock(success([holiday(date(2026, 3, 3), "TRADING_HOLIDAY", ["NFO"])]))
+        told = holiday(self.today, "", [], ("MCX", time(17), time(23, 30)))
+        broker.get("/v2/market/timings/2026-01-14").mock(success(told["open_exchanges"]))
+
+        assert (await data.calendar(2026)).day(self.today) is None
+
+    async def test_usual_hours_change_nothing(self, broker: respx.Router, data: UpstoxMarketData) -> None:
+        broker.get("/v2/market/holidays").mock(success([holiday(date(2026, 3, 3), "TRADING_HOLIDAY", ["NFO"])]))
+        told = holiday(self.today, "", [], ("NFO", time(9, 15), time(15, 30)))
+        broker.get("/v2/market/timings/2026-01-14").mock(success(told["open_exchanges"]))
+
+        assert (await data.calendar(2026)).day(self.today) == regular_session(self.today)
+
+
+async def test_the_market_status_is_the_venues_word(broker: respx.Router, data: UpstoxMarketData) -> None:
+    broker.get("/v2/market/status/NFO").mock(
+        success(
+            {"exchange": "NFO", "status": "NORMAL_OPEN", "last_updated": 1_768_367_400_000, "cas_eligible_status": {}}
+        )
+    )
+
+    assert await data.market_status() == "NORMAL_OPEN"

@@ -11,12 +11,15 @@ from algoexec.adapters.upstox.payloads import (
     CONTRACTS,
     HOLIDAYS,
     PROFILE,
+    STATUS,
+    TIMINGS,
     ContractPayload,
     calendar_of,
     chain_quotes,
+    with_timings,
 )
 from algoexec.adapters.upstox.rest import UpstoxRest
-from algoexec.domain.calendar import Calendar
+from algoexec.domain.calendar import IST, Calendar
 from algoexec.domain.errors import BrokerRefused
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Bar
@@ -84,9 +87,25 @@ class UpstoxMarketData(MarketData):
         return self._finished((await self._rest.get(CANDLES, f"/v3/historical-candle/intraday/{key}/minutes/1")).bars())
 
     async def calendar(self, year: int) -> Calendar:
-        """Return the calendar of `year`. Source: GET /v2/market/holidays, which knows the current year only."""
+        """Return the calendar of `year`, today as its timings say.
+
+        Source: GET /v2/market/holidays, which knows the current year only, GET /v2/market/timings.
+        """
         days = await self._rest.get(HOLIDAYS, "/v2/market/holidays")
-        return calendar_of(year, days)
+        calendar = calendar_of(year, days)
+        today = self._clock.now().astimezone(IST).date()
+        if today.year != year:
+            return calendar
+        openings = await self._rest.get(TIMINGS, f"/v2/market/timings/{today}")
+        return with_timings(calendar, today, openings)
+
+    async def market_status(self) -> str:
+        """Return the phase of F&O as the venue names it, for example `NORMAL_OPEN`.
+
+        The feed tells every change of it; this is for whoever has no feed.
+        Source: GET /v2/market/status.
+        """
+        return (await self._rest.get(STATUS, "/v2/market/status/NFO")).status
 
     async def _nearest_future(self, underlying: InstrumentKey, name: str, at: datetime) -> ContractPayload:
         params = {

@@ -3,13 +3,13 @@
 Source: facts §1, checked against recorded answers of 2024 and SDK 2.30.0.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from algoexec.domain.calendar import IST, Calendar, Hours
+from algoexec.domain.calendar import IST, Calendar, Hours, ist
 from algoexec.domain.instruments import Future, InstrumentKey, Option, OptionType
 from algoexec.domain.market import Bar
 from algoexec.domain.options import OptionQuote
@@ -245,8 +245,33 @@ def calendar_of(year: int, days: Iterable[HolidayPayload]) -> Calendar:
     )
 
 
+def with_timings(calendar: Calendar, on: date, openings: Sequence[OpeningPayload]) -> Calendar:
+    """Return `calendar` with what is told of one date: sessions move and end at short notice.
+
+    An answer that names other exchanges but not ours closes the date; an empty one says nothing.
+    """
+    if not openings:
+        return calendar
+    hours = next((opening.hours() for opening in openings if opening.exchange == _OUR_EXCHANGE), None)
+    if hours is None:
+        others = {day: special for day, special in calendar.special.items() if day != on}
+        return Calendar(holidays=calendar.holidays | {on}, special=others)
+    day = calendar.day(on)
+    if day is not None and (day.opens_at, day.closes_at) == (ist(on, hours.opens), ist(on, hours.closes)):
+        return calendar
+    return Calendar(holidays=calendar.holidays, special={**calendar.special, on: hours})
+
+
+class StatusPayload(Payload):
+    """GET /v2/market/status: the phase of one exchange."""
+
+    status: str
+
+
 PROFILE: Final = TypeAdapter(ProfilePayload)
 CONTRACTS: Final = TypeAdapter(list[ContractPayload])
 CHAIN: Final = TypeAdapter(list[StrikePayload])
 CANDLES: Final = TypeAdapter(CandlesPayload)
 HOLIDAYS: Final = TypeAdapter(list[HolidayPayload])
+TIMINGS: Final = TypeAdapter(list[OpeningPayload])
+STATUS: Final = TypeAdapter(StatusPayload)
