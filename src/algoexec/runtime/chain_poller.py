@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from functools import partial
 
@@ -44,9 +45,16 @@ class ChainPoller:
         """
         while True:
             self._asked.clear()
-            self.newest = await insist(self._read, "option chain")
+            self.newest = await insist(self._read, "option chain", self._pause)
             self._deliver(self.newest)
             await self._next_is_due()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before a failed poll is tried again; who joins, and a feed that is back, wait for nobody."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+        self._asked.clear()
 
     async def _next_is_due(self) -> None:
         due = asyncio.ensure_future(self._clock.wait_until(next_poll(self._clock.now())))

@@ -70,7 +70,7 @@ class MarketDesk:
         self._market, self._feed, self._clock = market, feed, clock
         self._underlying, self._day = underlying, day
         self._listeners: list[Listener] = []
-        self._wanted: dict[InstrumentKey, set[Listener]] = {}
+        self._wanted: dict[InstrumentKey, set[object]] = {}
         self._opened: asyncio.Future[Opened | None] = asyncio.get_running_loop().create_future()
         self._feed_changed = FeedChanged(status=FeedStatus.CONNECTING, detail="")
         self._newest_frame: int | None = None
@@ -85,7 +85,7 @@ class MarketDesk:
         """Follow the market until cancelled, or until the broker refuses the token."""
         try:
             opened = await insist(self._open, "contracts and history")
-            await self._feed.subscribe((self._underlying, opened.contracts.future.key))
+            await self._want(self, (self._underlying, opened.contracts.future.key))
             self._opened.set_result(opened)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run(partial(self._on_feed, opened)))
@@ -136,14 +136,7 @@ class MarketDesk:
 
     async def subscribe(self, listener: Listener, instruments: Iterable[InstrumentKey]) -> None:
         """Ask the feed for those instruments that no session asked for before."""
-        new: list[InstrumentKey] = []
-        for key in instruments:
-            if key not in self._wanted:
-                self._wanted[key] = set()
-                new.append(key)
-            self._wanted[key].add(listener)
-        if new:
-            await self._feed.subscribe(new)
+        await self._want(listener, instruments)
 
     async def unsubscribe(self, listener: Listener, instruments: Iterable[InstrumentKey]) -> None:
         """Let go of those instruments that no session needs any more."""
@@ -157,6 +150,16 @@ class MarketDesk:
                 gone.append(key)
         if gone:
             await self._feed.unsubscribe(gone)
+
+    async def _want(self, who: object, instruments: Iterable[InstrumentKey]) -> None:
+        new: list[InstrumentKey] = []
+        for key in instruments:
+            if key not in self._wanted:
+                self._wanted[key] = set()
+                new.append(key)
+            self._wanted[key].add(who)
+        if new:
+            await self._feed.subscribe(new)
 
     async def _open(self) -> Opened:
         contracts = await self._market.contracts(self._underlying, self._clock.now())
@@ -193,7 +196,8 @@ class MarketDesk:
             case QuotesChanged(at=at, quotes=quotes):
                 self._newest_frame = at
                 for quote in quotes:
-                    self.quotes[quote.instrument] = quote
+                    if quote.instrument in self._wanted:  # else it was under way when its instrument was let go of
+                        self.quotes[quote.instrument] = quote
                 opened.minutes.on_quotes(event)
                 self._tell_running(opened.minutes, event)
             case FeedConnected():

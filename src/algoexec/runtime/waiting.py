@@ -38,18 +38,20 @@ def backoff(first: float, most: float) -> Iterator[float]:
         yield min(most, first * 2.0 ** min(attempt, 16))
 
 
-async def insist[T](ask: Callable[[], Awaitable[T]], what: str) -> T:
-    """Ask the broker until it answers, waiting longer each time.
+async def insist[T](
+    ask: Callable[[], Awaitable[T]], what: str, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> T:
+    """Ask the broker until it answers, waiting longer each time; `pause` waits so many seconds, or less.
 
     Raises:
         TokenRefused: only a new token helps.
     """
-    for pause in backoff(0.5, 30.0):
+    for seconds in backoff(0.5, 30.0):
         try:
             return await ask()
         except TokenRefused:
             raise
         except (BrokerError, DecodeError) as error:
-            _log.warning("broker did not answer", what=what, error=str(error), retry_in_s=pause)
-            await asyncio.sleep(pause)
+            _log.warning("broker did not answer", what=what, error=str(error), retry_in_s=seconds)
+            await pause(seconds)
     raise AssertionError("backoff never ends")
