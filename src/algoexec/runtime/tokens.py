@@ -10,7 +10,7 @@ from algoexec.domain.calendar import IST, ist
 from algoexec.ports.credentials import AccessToken
 
 DEATH: Final = time(3, 30)
-"""Upstox ends every access token at the next 03:30 IST, whenever it was issued (facts: DOC get-token)."""
+"""Upstox ends every access token at the next 03:30 IST, whenever it was issued (docs/upstox.md §3)."""
 
 
 def expiry_of(token: AccessToken, now: datetime) -> datetime:

@@ -3,7 +3,7 @@
 Own client, because the SDK's turns TLS verification off, gives up after five tries and stays
 away after a close with code 1000. Times here are wall time: they are about sockets.
 
-Source: facts §3; V3 protocol of SDK 2.30.0 `feeder/market_data_feeder_v3.py`.
+Source: docs/upstox.md §3; V3 protocol of SDK 2.30.0 `feeder/market_data_feeder_v3.py`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Upstox's rate limits, kept on our side: what is over them waits here instead of being refused there.
 
-Source: facts of September 2026, per user: 50 a second, 500 a minute, 2,000 in 30 minutes for all
+Source: docs/upstox.md §2, per user: 50 a second, 500 a minute, 2,000 in 30 minutes for all
 standard APIs. More than that "might result in temporary suspension".
 """
 

@@ -12,7 +12,7 @@ from algoexec.domain.errors import BrokerError, BrokerUnavailable, DecodeError
 from algoexec.ports.clock import MarketClock
 
 SILENCE: Final = 0.25
-"""Seconds of wall time without news after which the simulator is asked (architecture.md §3)."""
+"""Seconds of wall time without news after which the simulator is asked."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

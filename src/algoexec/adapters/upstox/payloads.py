@@ -1,6 +1,6 @@
 """REST payloads as they are on the wire, and what they mean. Unknown fields are ignored, wrong types are not.
 
-Source: facts §1, checked against recorded answers of 2024 and SDK 2.30.0.
+Source: docs/upstox.md §1, checked against recorded answers of 2024 and SDK 2.30.0.
 """
 
 from collections.abc import Iterable, Sequence
@@ -168,7 +168,7 @@ def chain_quotes(strikes: Iterable[StrikePayload]) -> tuple[OptionQuote, ...]:
     """Return the quotes of a chain by strike, call before put."""
     sides = [(row.strike_price, kind, side) for row in strikes for kind, side in row.sides()]
     highest = max((side.iv for _, _, side in sides), default=0.0)
-    # Percent on the wire. No chain has its highest IV under 3 %, so then it must be a fraction (facts §1.1).
+    # Percent on the wire. No chain has its highest IV under 3 %, so then it must be a fraction (docs/upstox.md §1).
     scale = 1.0 if highest < 3 else 0.01
     ordered = sorted(sides, key=lambda side: (side[0], side[1]))
     return tuple(side.quote(strike, kind, scale) for strike, kind, side in ordered)

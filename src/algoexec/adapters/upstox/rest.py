@@ -1,6 +1,6 @@
 """Upstox's REST API: one request, its envelope, and what its errors ask of the caller.
 
-Source: facts §2 (the error table) and SDK 2.30.0 for paths and parameters.
+Source: docs/upstox.md §2 (the error table) and SDK 2.30.0 for paths and parameters.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DecodeError
 from algoexec.ports.credentials import AccessToken
 
 USER_AGENT: Final = "algoexec"
-"""Their CDN turns away requests that carry none, or a library's own (facts §1.0)."""
+"""Their CDN turns away requests that carry none, or a library's own (docs/upstox.md §1)."""
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=2.0)
 
