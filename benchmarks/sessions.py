@@ -1,6 +1,7 @@
 """One feed of eight instruments into many sessions: cost of a tick, and candle close → frames on the hub."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -154,6 +155,8 @@ async def _measure(day: SimulatedDay, count: int) -> tuple[str, ...]:
         for number in range(count):
             await registry.create(user_id=f"user{number}", token=token, mode=Mode.SIGNALS, parameters=Parameters())
         await script.connected.wait()
+        gc.collect()
+        gc.freeze()  # as the service does when it has started
         return await _play(script, hub, count)
 
 

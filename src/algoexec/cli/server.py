@@ -1,6 +1,7 @@
 """The service's HTTP server."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -43,6 +44,9 @@ class Server(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets=sockets)
         if self.started:
+            # What was imported and made so far stays: the collector need not walk it during a decision.
+            gc.collect()
+            gc.freeze()
             self.has_started.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
