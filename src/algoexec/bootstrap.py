@@ -106,7 +106,9 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     hub = StreamHub(stores.journal.frames, clock)
     registry = Registry(venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical)
     await stack.enter_async_context(registry.running())
-    return Services(registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=venue.name)
+    return Services(
+        registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=registry.venue_name
+    )
 
 
 async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from algoexec.domain.errors import StoreUnavailable
 from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import Journal, JournalEntry
 from algoexec.runtime.waiting import backoff
 from algoexec.telemetry import logger
+
+SLOW_S: Final = 1.0
+"""A durable insert takes milliseconds; one that takes a second will not come back soon."""
 
 _log = logger("journal")
 
@@ -35,11 +39,19 @@ class JournalWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._failing_since: float | None = None
+        self._writing_since: float | None = None
 
     @property
     def failing_for(self) -> float:
-        """Seconds since the journal could last be written; 0 when it can."""
-        return 0.0 if self._failing_since is None else self._clock.monotonic() - self._failing_since
+        """Seconds since the journal could last be written; 0 when it can.
+
+        An insert that has had no answer for a second counts as failing, before its time-out says so.
+        """
+        now = self._clock.monotonic()
+        if self._failing_since is not None:
+            return now - self._failing_since
+        pending = 0.0 if self._writing_since is None else now - self._writing_since
+        return pending if pending > SLOW_S else 0.0
 
     async def append(self, entries: Sequence[JournalEntry]) -> None:
         """Return once the entries of one session are durable.
@@ -73,6 +85,7 @@ class JournalWriter:
             if not batch:
                 self._failing_since = None  # nobody tries any more, so nobody would find out that it works again
                 return
+            self._writing_since = self._clock.monotonic()
             try:
                 failed = await self._journal.append([entry for waiting in batch for entry in waiting.entries])
             except StoreUnavailable as error:
@@ -84,6 +97,8 @@ class JournalWriter:
                 self._works()
                 _answer(batch, failed)
                 return
+            finally:
+                self._writing_since = None
             await asyncio.sleep(pause)
 
     def _fails(self, error: Exception) -> None:

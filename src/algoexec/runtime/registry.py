@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from algoexec.domain.calendar import Calendar, TradingDay
-from algoexec.domain.errors import AlgoexecError, BrokerError, StoreError, StoreUnavailable, TokenRefused
+from algoexec.domain.errors import (
+    AlgoexecError,
+    BrokerError,
+    BrokerUnavailable,
+    StoreError,
+    StoreUnavailable,
+    TokenRefused,
+)
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.market import Candle
 from algoexec.domain.options import OptionChain
@@ -102,6 +109,7 @@ class Registry:
         """Nothing runs before `running`."""
         self.hub = hub
         self._venue, self._stores, self._clock = venue, stores, clock
+        self._venue_name: str | None = None
         self._shell = Shell(
             journal=JournalWriter(stores.journal, clock),
             projector=Projector(stores, clock),
@@ -140,7 +148,7 @@ class Registry:
             StoreUnavailable: nothing was begun, or the session will be seen in the list when it was.
         """
         self._require_journal()
-        venue = await self._venue.name()
+        venue = await self.venue_name()
         account, calendar = await self._ask_broker(token)
         now = self._clock.now()
         day = calendar.next_day(self._venue.clock.now())
@@ -176,6 +184,19 @@ class Registry:
             raise
         self._running.start(row, runner)
         return self._view(row)
+
+    async def venue_name(self) -> str:
+        """Return the venue's name; while it does not answer, the one it had.
+
+        Raises:
+            BrokerUnavailable: the simulator has never answered.
+        """
+        try:
+            self._venue_name = await self._venue.name()
+        except BrokerUnavailable:
+            if self._venue_name is None:
+                raise
+        return self._venue_name
 
     async def get(self, session_id: str, user_id: str | None) -> SessionView | None:
         """Return the session; None when there is none, or it belongs to another than `user_id`."""
