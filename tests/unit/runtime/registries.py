@@ -20,7 +20,7 @@ from algoexec.runtime.recovery import fold, recover
 from algoexec.runtime.registry import Registry, SessionView
 from algoexec.storage.codec import canonical
 from algoexec.strategy.parameters import Parameters
-from tests.unit.runtime.scripted import Venue, ticks
+from tests.unit.runtime.scripted import MADE_UP, Bars, Venue, ticks
 from tests.unit.runtime.warped import START, LoopClock, until
 
 ANN: Final = AccessToken("user:ann")
@@ -70,8 +70,9 @@ class _Wire:
 class World:
     """A venue, stores, and as many registries as a test wants."""
 
-    def __init__(self) -> None:
-        self.venue = Venue()
+    def __init__(self, bars: Bars = MADE_UP) -> None:
+        self.venue = Venue(bars=bars)
+        self._bars = bars
         self.venue.market.days = {date(2026, 11, 20): 60}
         self.stores = MemoryStores()
         self._playing: asyncio.Task[None] | None = None
@@ -82,7 +83,7 @@ class World:
 
     async def _play(self) -> None:
         for n in range(375):
-            for event in ticks(n):
+            for event in ticks(n, self._bars):
                 at = datetime.fromtimestamp(event.at / 1000, START.tzinfo)
                 if self.venue.clock.now() <= at:
                     await self.venue.clock.wait_until(at)

@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from algoexec.ports.clock import MarketClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
 from algoexec.ports.market_data import Profile
+from algoexec.simulation.generated import generated_day
 from tests.contract.given import contracts
 from tests.unit.runtime.warped import START, LoopMarketClock
 
@@ -37,12 +37,30 @@ def future_bar(n: int) -> Bar:
     return index_bar(n)._replace(volume=1_000 + n)
 
 
-def ticks(n: int) -> list[QuotesChanged]:
-    """Return the frames of minute `n` that make `index_bar` and `future_bar`: at seconds 0, 10, 20 and 59."""
-    bar, before = index_bar(n), sum(1_000 + earlier for earlier in range(n))
+type Bars = Sequence[tuple[Bar, Bar]]
+"""Index and future, minute by minute."""
+
+MADE_UP: Final[Bars] = [(index_bar(n), future_bar(n)) for n in range(375)]
+
+
+def generated_bars() -> Bars:
+    """Return the minutes of the simulator's generated day: something happens in them."""
+    day = generated_day()
+    away = FIRST - day.index[0].minute
+    volumes = {bar.minute: bar.volume for bar in day.futures[0].bars}
+    return [
+        (bar._replace(minute=bar.minute + away), bar._replace(minute=bar.minute + away, volume=volumes[bar.minute]))
+        for bar in day.index
+    ]
+
+
+def ticks(n: int, bars: Bars = MADE_UP) -> list[QuotesChanged]:
+    """Return the frames that make minute `n` of `bars`: at seconds 0, 10, 20 and 59."""
+    bar, volume = bars[n][0], bars[n][1].volume
+    before = sum(future.volume for _, future in bars[:n])
     prices = (bar.open, bar.high, bar.low, bar.close)
     return [
-        frame((FIRST + n) * 60 + second, price, before + (1_000 + n) * (step + 1) // 4)
+        frame((FIRST + n) * 60 + second, price, before + volume * (step + 1) // 4)
         for step, (second, price) in enumerate(zip((0, 10, 20, 59), prices, strict=True))
     ]
 
@@ -103,8 +121,9 @@ class Feed:
 class Market:
     """The read side: finished minutes of the made-up day, and a chain; each call can fail or be held up."""
 
-    def __init__(self, clock: MarketClock) -> None:
+    def __init__(self, clock: MarketClock, bars: Bars) -> None:
         self._clock = clock
+        self._bars = bars
         self.calls: list[str] = []
         self.failures: dict[str, list[Exception]] = defaultdict(list)
         self.held: dict[str, asyncio.Event] = {}
@@ -154,15 +173,16 @@ class Market:
         for day, minutes in sorted(self.days.items()):
             if first <= day <= last:
                 away = int(regular_session(day).opens_at.timestamp()) // 60 - FIRST
-                made = index_bar if instrument == BANK_NIFTY else future_bar
-                found += [bar._replace(minute=bar.minute + away) for bar in map(made, range(minutes))]
+                found += [bar._replace(minute=bar.minute + away) for bar in self._of(instrument)[:minutes]]
         return found
 
     async def bars_today(self, instrument: InstrumentKey) -> Sequence[Bar]:
         await self._answer("bars_today")
         over = int(self._clock.now().timestamp()) // 60 - FIRST
-        made = index_bar if instrument == BANK_NIFTY else future_bar
-        return [made(n) for n in range(min(over, 375)) if n not in self.absent]
+        return [bar for n, bar in enumerate(self._of(instrument)[: max(0, over)]) if n not in self.absent]
+
+    def _of(self, instrument: InstrumentKey) -> list[Bar]:
+        return [index if instrument == BANK_NIFTY else future for index, future in self._bars]
 
     async def calendar(self, year: int) -> Calendar:
         await self._answer("calendar")
@@ -172,9 +192,9 @@ class Market:
 class Venue:
     """Lends the same market to every token, and a feed to each that asks."""
 
-    def __init__(self, name: str = "scripted") -> None:
+    def __init__(self, name: str = "scripted", bars: Bars = MADE_UP) -> None:
         self.clock = LoopMarketClock()
-        self.market = Market(self.clock)
+        self.market = Market(self.clock, bars)
         self.feeds: list[Feed] = []
         self.names: list[str | Exception] = []
         self._name = name
@@ -211,8 +231,3 @@ class Listener:
     def of[T: Event](self, kind: type[T]) -> list[T]:
         """Return what was told of one kind, in order."""
         return [event for event in self.told if isinstance(event, kind)]
-
-
-def contracts_without_options() -> Contracts:
-    """Return a day on which no option is listed."""
-    return replace(CONTRACTS, options=())
