@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Quote
@@ -32,8 +32,7 @@ class FeedTokenRefused:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuotesChanged:
+class QuotesChanged(NamedTuple):
     """The merged quotes of one frame. `at` is its `currentTs`: exchange milliseconds since the epoch.
 
     `snapshot` marks the state that follows a subscription; a trade in it may be old.

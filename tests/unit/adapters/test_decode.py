@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from algoexec.adapters.upstox import wire
 from algoexec.adapters.upstox.decode import QuoteBoard
 from algoexec.domain.errors import DecodeError
 from algoexec.domain.instruments import BANK_NIFTY, InstrumentKey
-from algoexec.domain.market import Bar, Greeks, Quote
+from algoexec.domain.market import Bar, Book, Greeks, Quote
 from algoexec.ports.feed import QuotesChanged, SegmentsChanged
 from tests.unit.adapters.frames import AT, data, index, market, message
 
@@ -65,11 +66,8 @@ def test_a_full_frame_tells_everything_there_is() -> None:
         volume=123_450,
         open_interest=67_890.0,
         iv=0.1334,
-        bid=512.0,
-        bid_quantity=60,
-        ask=513.0,
-        ask_quantity=90,
-        greeks=Greeks(0.51, -21.5, 0.0004, 33.2, 11.9),
+        told_book=Book(512.0, 60, 513.0, 90),
+        told_greeks=Greeks(0.51, -21.5, 0.0004, 33.2, 11.9),
         minute=Bar(MINUTE, 510.0, 514.0, 509.5, 512.0, 900),
     )
 
@@ -129,31 +127,71 @@ def test_a_book_of_empty_rows_is_empty_and_one_without_rows_tells_nothing() -> N
 
     assert only(board, untold) == before._replace(received_at=AT + 250)
     after = only(board, empty)
-    assert after.bid is after.ask is after.bid_quantity is after.ask_quantity is None
+    assert after.book == Book()
+
+
+def with_part(part: str, sent: bytes) -> Any:
+    """Return a frame that parses whatever `sent` is: these parts are kept as bytes and read on their own."""
+    thin: Any = wire.FEED_RESPONSE
+    frame = thin(type=1, currentTs=AT + 250)
+    setattr(frame.feeds[OPTION].fullFeed.marketFF, part, sent)
+    return frame
+
+
+def test_minutes_that_are_broken_are_an_error() -> None:
+    with pytest.raises(DecodeError):
+        QuoteBoard().apply(data(with_part("marketOHLC", b"\n\x05\xff")))
 
 
 @pytest.mark.parametrize(
-    ("part", "broken"),
-    [("marketLevel", b"\n\x05\xff\xff\xff\xff\xff"), ("optionGreeks", b"\x09\x01"), ("marketOHLC", b"\n\x05\xff")],
+    "broken",
+    [
+        b"\n",
+        b"\n\x05\xff\xff\xff\xff\xff",
+        pytest.param(b"\n\x09\x08\x3c", id="cut"),
+        pytest.param(b"\x12\x02\x08\x3c", id="another field"),
+    ],
 )
-def test_a_part_that_is_broken_is_an_error(part: str, broken: bytes) -> None:
-    """The parts are kept as bytes and read on their own, so the frame round them parses."""
-    thin: Any = wire.FEED_RESPONSE
-    frame = thin(type=1, currentTs=AT)
-    setattr(frame.feeds[OPTION].fullFeed.marketFF, part, broken)
+def test_a_book_that_is_broken_is_unknown_and_the_rest_is_told(broken: bytes) -> None:
+    board = QuoteBoard()
+    before = only(board, full_option())
 
-    with pytest.raises(DecodeError):
-        QuoteBoard().apply(data(frame))
+    after = only(board, with_part("marketLevel", broken))
+
+    assert after == before._replace(received_at=AT + 250, told_book=None)
+    assert after.bid is after.bid_quantity is after.ask is after.ask_quantity is None
+
+
+@pytest.mark.parametrize("broken", [b"\x09\x01", b"\xff" * 45])
+def test_greeks_that_are_broken_are_unknown_and_the_rest_is_told(broken: bytes) -> None:
+    board = QuoteBoard()
+    before = only(board, full_option())
+
+    after = only(board, with_part("optionGreeks", broken))
+
+    assert after == before._replace(received_at=AT + 250, told_greeks=None)
+    assert after.greeks is None
 
 
 @given(st.binary(max_size=60), st.sampled_from(["marketLevel", "optionGreeks", "marketOHLC"]))
 def test_any_bytes_in_a_part_are_an_event_or_an_error(anything: bytes, part: str) -> None:
-    thin: Any = wire.FEED_RESPONSE
-    frame = thin(type=1, currentTs=AT)
-    setattr(frame.feeds[OPTION].fullFeed.marketFF, part, anything)
-
     with suppress(DecodeError):
-        QuoteBoard().apply(data(frame))
+        quote = only(QuoteBoard(), with_part(part, anything))
+        assert quote.book is None or isinstance(quote.book, Book)
+        assert quote.greeks is None or isinstance(quote.greeks, Greeks)
+
+
+def test_quotes_that_tell_the_same_are_equal_and_survive_pickling() -> None:
+    quote, same, other = (only(QuoteBoard(), frame) for frame in (full_option(), full_option(), full_option(AT + 250)))
+
+    assert quote == same
+    assert hash(quote) == hash(same)
+    assert quote != other
+    assert quote != quote._replace(told_book=Book(512.0, 60, 513.0, 91))
+    assert quote._replace(told_book=quote.book, told_greeks=quote.greeks) == quote
+    unread = only(QuoteBoard(), full_option())
+    assert pickle.loads(pickle.dumps(unread)) == quote  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(quote)) == quote  # noqa: S301 - our own bytes
 
 
 @given(
@@ -179,29 +217,38 @@ def test_the_short_ways_through_book_and_greeks_read_what_the_sdk_reads(
     assert told.greeks == (Greeks(*greeks) if any(greeks) else None)
 
 
+def test_book_and_greeks_outlast_frames_without_them() -> None:
+    board = QuoteBoard()
+    before = only(board, full_option())
+    frames = [message(AT + 250 * number) for number in (1, 2, 3)]
+    for frame in frames:
+        market(frame, OPTION).vtt = frame.currentTs
+
+    *_, after = [only(board, frame) for frame in frames]
+
+    assert (after.book, after.greeks) == (Book(512.0, 60, 513.0, 90), Greeks(0.51, -21.5, 0.0004, 33.2, 11.9))
+    assert (before.book, before.greeks) == (after.book, after.greeks)
+
+
 def test_numbers_that_are_none_are_as_if_not_sent() -> None:
     board = QuoteBoard()
     before = only(board, full_option())
     later = message(AT + 250)
     part = market(later, OPTION)
-    part.ltpc.ltp, part.ltpc.cp, part.oi, part.iv, part.optionGreeks.delta = (
-        math.nan,
-        math.inf,
-        -1.0,
-        math.nan,
-        math.nan,
-    )
+    part.ltpc.ltp, part.ltpc.cp, part.oi, part.iv = math.nan, math.inf, -1.0, math.nan
 
     assert only(board, later) == before._replace(received_at=AT + 250)
 
 
-def test_five_greeks_of_which_one_is_not_a_number_are_as_if_not_sent() -> None:
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("others", [True, False])
+def test_greeks_of_which_one_is_not_a_number_are_unknown(number: float, others: bool) -> None:
     board = QuoteBoard()
-    before = only(board, full_option())
-    later = full_option(AT + 250)
-    later.feeds[OPTION].fullFeed.marketFF.optionGreeks.gamma = math.nan
+    board.apply(data(full_option()))
+    later = full_option(AT + 250) if others else message(AT + 250)
+    market(later, OPTION).optionGreeks.gamma = number
 
-    assert only(board, later).greeks == before.greeks
+    assert only(board, later).greeks is None
 
 
 def test_greeks_of_which_some_are_zero_are_greeks() -> None:

@@ -2,7 +2,9 @@
 
 A live frame is partial: it carries the instruments that changed and, of those, often not all
 parts. Numbers are proto3, so a missing one reads as 0. Whatever a frame does not tell stays as
-it was told before.
+it was told before. The book and the greeks are kept as sent and read when somebody asks: parsing
+them was a third of a frame's cost, and the tick path reads neither. One that cannot be read, or is
+not numbers, is None: what was told before it is out of date.
 """
 
 import math
@@ -20,6 +22,7 @@ from algoexec.adapters.upstox.wire import (
     MARKET_OHLC,
     OPTION_GREEKS,
     SEGMENT_STATUS,
+    BidAsk,
     Feed,
     FeedResponse,
     FirstLevelWithGreeks,
@@ -28,7 +31,7 @@ from algoexec.adapters.upstox.wire import (
 )
 from algoexec.domain.errors import DecodeError
 from algoexec.domain.instruments import InstrumentKey
-from algoexec.domain.market import Bar, Greeks, Quote
+from algoexec.domain.market import AsSent, Bar, Book, Greeks, Quote
 from algoexec.ports.feed import QuotesChanged, SegmentsChanged
 
 _INF: Final = math.inf
@@ -40,6 +43,7 @@ _LAST_MS: Final = 4_102_444_800_000
 # A NamedTuple's own constructor takes three times as long; this is the hot path.
 _new: Final = tuple.__new__
 _row: Final = BID_ASK.FromString
+_ROW_TAG: Final = 0x0A
 # All five greeks, as they nearly always are: fields 1 to 5, in this order, each a tag and a double.
 _five_doubles: Final = cast(Callable[[bytes], Sequence[float]], struct.Struct("<xdxdxdxdxd").unpack)
 _ALL_GREEKS: Final = 45
@@ -61,7 +65,8 @@ class QuoteBoard:
 
         Raises:
             DecodeError: not a frame, or one with an unknown type or status. It changes nothing, unless it
-                is a part of one instrument that is broken: those before it are merged then.
+                is the minutes of one instrument that are broken: those before it are merged then. A
+                broken book, or broken greeks, is no error: it reads as None.
         """
         try:
             return self._event(FEED_RESPONSE.FromString(frame), len(frame))
@@ -81,10 +86,10 @@ class QuoteBoard:
             return SegmentsChanged(at, _segments(message))
         if kind > MARKET_INFO or kind < INITIAL_FEED:
             raise DecodeError(f"unknown frame type {kind}")
-        return QuotesChanged(at, self._merge(message.feeds, at), kind == INITIAL_FEED)
+        return _new(QuotesChanged, (at, self._merge(message.feeds, at), kind == INITIAL_FEED))
 
     # Long and flat on purpose. This loop is the feed's cost, and a function a part adds a sixth to
-    # it (benchmarks/decode.py).
+    # it (benchmarks/decode.py). A float compared with 0, not 0.0, adds a twentieth.
     def _merge(self, feeds: Mapping[str, Feed], at: int) -> tuple[Quote, ...]:
         known, finished, changed = self._quotes, at // _MINUTE_MS - 1, list[Quote]()
         price: float | None
@@ -94,7 +99,7 @@ class QuoteBoard:
             full = feed.fullFeed
             market = full.marketFF
             trade = market.ltpc
-            if 0 < (price := trade.ltp) < _INF:  # so this part was sent: an absent one reads as 0
+            if 0.0 < (price := trade.ltp) < _INF:  # so this part was sent: an absent one reads as 0
                 traded_at, quantity = trade.ltt, trade.ltq or None
             elif full.HasField("indexFF"):
                 quote = _index(old, full.indexFF, at, finished)
@@ -108,21 +113,8 @@ class QuoteBoard:
                     known[key] = _with_time(other)
                     changed.append(other)
                 continue
-            if len(book := market.marketLevel) > 1:
-                row = _row(book[2 : 2 + book[1]])  # the best comes first: a tag, a length below 128, the row
-                bid = told if 0 < (told := row.bidP) < _INF else None
-                bid_quantity = row.bidQ if bid else None
-                ask = told if 0 < (told := row.askP) < _INF else None
-                ask_quantity = row.askQ if ask else None
-            else:
-                bid, bid_quantity, ask, ask_quantity = old[9:13]
-            part = market.optionGreeks
-            if len(part) == _ALL_GREEKS and part[-9] == _LAST_TAG:
-                values = delta, theta, gamma, vega, rho = _five_doubles(part)
-                greeks = _new(Greeks, values) if -_INF < delta + theta + gamma + vega + rho < _INF else old[13]
-            else:
-                greeks = _greeks(part, old[13]) if part else old[13]
-            minute = old[14]
+            book, greeks = market.marketLevel, market.optionGreeks
+            minute = old[11]
             if minute is None or minute[0] != finished:
                 minute = _minute(minute, market.marketOHLC, finished)
             quote = _new(
@@ -133,15 +125,12 @@ class QuoteBoard:
                     price,
                     traded_at or None,
                     quantity,
-                    told if 0 < (told := trade.cp) < _INF else old[5],
+                    told if 0.0 < (told := trade.cp) < _INF else old[5],
                     market.vtt or old[6],
-                    told if 0 < (told := market.oi) < _INF else old[7],
-                    told if 0 < (told := market.iv) < _INF else old[8],
-                    bid,
-                    bid_quantity,
-                    ask,
-                    ask_quantity,
-                    greeks,
+                    told if 0.0 < (told := market.oi) < _INF else old[7],
+                    told if 0.0 < (told := market.iv) < _INF else old[8],
+                    AsSent(book, _book) if book else old[9],
+                    AsSent(greeks, _greeks) if greeks else old[10],
                     minute,
                 ),
             )
@@ -170,13 +159,13 @@ def _other_mode(old: Quote, feed: Feed, at: int) -> Quote | None:
 def _index(old: Quote, index: IndexFullFeed, at: int, finished: int) -> Quote:
     price, traded_at, quantity = old[2], old[3], old[4]
     trade = index.ltpc
-    if 0 < (told := trade.ltp) < _INF:
+    if 0.0 < (told := trade.ltp) < _INF:
         price, traded_at, quantity = told, trade.ltt or None, trade.ltq or None
-    close = told if 0 < (told := trade.cp) < _INF else old[5]
-    minute = old[14]
+    close = told if 0.0 < (told := trade.cp) < _INF else old[5]
+    minute = old[11]
     if minute is None or minute[0] != finished:
         minute = _minute(minute, index.marketOHLC, finished)
-    return _new(Quote, (old[0], at, price, traded_at, quantity, close, *old[6:14], minute))
+    return _new(Quote, (old[0], at, price, traded_at, quantity, close, *old[6:11], minute))
 
 
 def _ltpc(old: Quote, trade: Ltpc, at: int) -> Quote:
@@ -188,10 +177,7 @@ def _ltpc(old: Quote, trade: Ltpc, at: int) -> Quote:
 
 def _first_level(old: Quote, level: FirstLevelWithGreeks, at: int) -> Quote:
     price, traded_at, quantity, close = _trade(old, level.ltpc)
-    row = level.firstDepth
-    bid = told if 0 < (told := row.bidP) < _INF else None
-    ask = told if 0 < (told := row.askP) < _INF else None
-    has_book = level.HasField("firstDepth")
+    greeks = level.optionGreeks
     return old._replace(
         received_at=at,
         price=price,
@@ -199,19 +185,16 @@ def _first_level(old: Quote, level: FirstLevelWithGreeks, at: int) -> Quote:
         traded_quantity=quantity,
         previous_close=close,
         volume=level.vtt or old.volume,
-        open_interest=told if 0 < (told := level.oi) < _INF else old.open_interest,
-        iv=told if 0 < (told := level.iv) < _INF else old.iv,
-        bid=bid if has_book else old.bid,
-        bid_quantity=(row.bidQ if bid else None) if has_book else old.bid_quantity,
-        ask=ask if has_book else old.ask,
-        ask_quantity=(row.askQ if ask else None) if has_book else old.ask_quantity,
-        greeks=_greeks(level.optionGreeks, old.greeks),
+        open_interest=told if 0.0 < (told := level.oi) < _INF else old.open_interest,
+        iv=told if 0.0 < (told := level.iv) < _INF else old.iv,
+        told_book=_best(level.firstDepth) if level.HasField("firstDepth") else old.told_book,
+        told_greeks=AsSent(greeks, _greeks) if greeks else old.told_greeks,
     )
 
 
 def _trade(old: Quote, trade: Ltpc) -> tuple[float | None, int | None, int | None, float | None]:
-    close = told if 0 < (told := trade.cp) < _INF else old.previous_close
-    if 0 < (price := trade.ltp) < _INF:
+    close = told if 0.0 < (told := trade.cp) < _INF else old.previous_close
+    if 0.0 < (price := trade.ltp) < _INF:
         return price, trade.ltt or None, trade.ltq or None, close
     return old.price, old.traded_at, old.traded_quantity, close
 
@@ -222,11 +205,34 @@ def _with_time(quote: Quote) -> Quote:
     return quote if quote.price is None or quote.traded_at else quote._replace(traded_at=quote.received_at)
 
 
-def _greeks(part: bytes, old: Greeks | None) -> Greeks | None:
-    sent = OPTION_GREEKS.FromString(part)
-    told = (sent.delta, sent.theta, sent.gamma, sent.vega, sent.rho)
-    # All zero: not computed (a future has none). One not a number: as if not sent.
-    return _new(Greeks, told) if -_INF < sum(told) < _INF and any(told) else old
+def _book(sent: bytes) -> Book | None:
+    # The best row comes first: a tag, a length (one byte: a row has 40 at most), the row.
+    if sent[0] != _ROW_TAG:
+        return None
+    try:
+        row = sent[2 : 2 + sent[1]]
+        return _best(_row(row)) if len(row) == sent[1] else None
+    except (IndexError, ProtobufError):
+        return None
+
+
+def _best(row: BidAsk) -> Book:
+    bid = told if 0.0 < (told := row.bidP) < _INF else None
+    ask = told if 0.0 < (told := row.askP) < _INF else None
+    return _new(Book, (bid, row.bidQ if bid else None, ask, row.askQ if ask else None))
+
+
+def _greeks(sent: bytes) -> Greeks | None:
+    if len(sent) == _ALL_GREEKS and sent[-9] == _LAST_TAG:
+        told = delta, theta, gamma, vega, rho = _five_doubles(sent)
+        return _new(Greeks, told) if -_INF < delta + theta + gamma + vega + rho < _INF else None
+    try:
+        part = OPTION_GREEKS.FromString(sent)
+    except ProtobufError:
+        return None
+    told = (part.delta, part.theta, part.gamma, part.vega, part.rho)
+    # All zero: not computed (a future has none).
+    return _new(Greeks, told) if -_INF < sum(told) < _INF and any(told) else None
 
 
 def _minute(old: Bar | None, part: bytes, finished: int) -> Bar | None:
