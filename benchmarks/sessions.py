@@ -39,8 +39,8 @@ from benchmarks.table import Table
 SESSIONS = (1, 50, 200)
 MINUTES = 120
 FRAMES_A_MINUTE = 20
-PAUSE_S = 0.02
-"""Between minutes: what a close leaves to do behind the journal is done before the next, as in a real minute."""
+PAUSE_S = (0.1, 0.003)
+"""Between minutes, and for each session: what a close leaves to do behind the journal is done before the next."""
 GOAL_MS = 5.0
 COLUMNS = (
     "sessions",
@@ -174,7 +174,7 @@ async def _play(script: Script, hub: Stopwatch, count: int) -> tuple[str, ...]:
             await hub.arrived.wait()
         first.append((hub.arrivals[0] - begun) * 1e3)
         last.append((hub.arrivals[-1] - begun) * 1e3)
-        await asyncio.sleep(PAUSE_S * (1 + count / 10))
+        await asyncio.sleep(PAUSE_S[0] + PAUSE_S[1] * count)
     return (
         str(count),
         f"{median(ticks) * 1e6:.0f}",
