@@ -32,6 +32,8 @@ class Link:
 
     def __init__(self, stores: MemoryStores) -> None:
         self.is_up = True
+        self.takes_records = True
+        """False: everything is answered but the journal."""
         self.loses_answers = False
         self.held = asyncio.Event()
         """Cleared, what writes to the journal waits before it is written."""
@@ -58,6 +60,8 @@ class _Wire:
             if (self._name, method) == ("journal", "append"):
                 await self._link.held.wait()
                 self._link.check()
+                if not self._link.takes_records:
+                    raise StoreUnavailable("the journal is read-only")
             answer = await getattr(self._store, method)(*args, **kwargs)
             if self._link.loses_answers:
                 raise StoreUnavailable("the answer is lost")

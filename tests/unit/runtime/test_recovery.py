@@ -431,7 +431,7 @@ async def test_the_next_session_of_the_day_inherits_lock_and_count() -> None:
     ledger = Ledger()._replace(**{Ledger._fields[0]: 12_345})
     async with world.registry() as registry:
         await _with_ledger(world, registry, ledger)
-        await world.stores.sessions.create(row("begannever"))
+        await world.stores.sessions.create(row("begannever", created_at=START + timedelta(hours=1)))
         await world.stores.sessions.set_status("begannever", Status.FAILED, NEVER_BEGAN, None)
         session = await create(registry)
         assert known(registry, session).ledger == ledger, "also over one that never began"

@@ -403,6 +403,29 @@ async def test_while_the_journal_cannot_be_written_commands_are_refused_and_noth
 
 
 @warped
+async def test_while_the_journal_alone_cannot_be_written_nothing_is_half_done() -> None:
+    world = World()
+    await at(30)
+    link = Link(world.stores)
+    async with world.registry(link) as registry:
+        world.play()
+        session = await create(registry)
+        await reaches(registry, session, Status.RUNNING)
+        link.takes_records = False
+        await until(lambda: not registry.health().store.ok)
+        with pytest.raises(StoreUnavailable):
+            await create(registry, "bob")
+        assert [row.user_id for row in (await world.stores.sessions.list(Query())).items] == ["ann"]
+        with pytest.raises(StoreUnavailable):
+            await registry.replace_token(session, AccessToken("new"))
+        assert await world.stores.tokens.get(session, START) == ANN
+        link.takes_records = True
+        await until(lambda: registry.health().store.ok)
+        await registry.replace_token(session, AccessToken("new"))
+        await create(registry, "bob")
+
+
+@warped
 async def test_a_write_whose_answer_was_lost_is_not_done_twice() -> None:
     world = World()
     await at(30)
@@ -466,6 +489,7 @@ async def test_a_token_that_cannot_be_read_now_is_read_later() -> None:
         world.play()
         session = await create(registry)
         await reaches(registry, session, Status.RUNNING)
+        runner = registry._running.get(session)
         world.venue.feeds[0].say(ZeroDivisionError("a bug"))
         await rest()
         link.is_up = False
@@ -474,6 +498,7 @@ async def test_a_token_that_cannot_be_read_now_is_read_later() -> None:
         await at(35, 10)
         assert len(known(registry, session).candles) == 35
         assert world.venue.feeds[-1].is_running
+        assert registry._running.get(session) is runner, "it need not be taken up again"
 
 
 @warped
