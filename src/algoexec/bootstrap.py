@@ -43,12 +43,7 @@ def create_service(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def open_services() -> AsyncIterator[Services]:
         async with AsyncExitStack() as stack:
-            try:
-                services = await _services(settings, stack)
-            except AlgoexecError as error:
-                _log.error("cannot start", error=str(error))
-                raise
-            yield services
+            yield await _services(settings, stack)
 
     return create_app(_options(settings), open_services)
 

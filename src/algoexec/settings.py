@@ -20,7 +20,7 @@ class Broker(StrEnum):
 class Settings(BaseSettings):
     """The service's settings. Every one has a default that is safe on one's own machine."""
 
-    model_config = SettingsConfigDict(env_prefix="ALGOEXEC_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ALGOEXEC_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs keys or JWT.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")

@@ -78,7 +78,7 @@ async def _show(server: Server, settings: Settings) -> None:
     """Start a session through the public API and print what it streams."""
     await server.has_started.wait()
     url = f"http://{settings.host}:{settings.port}"
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
         answer = await client.post("/sessions", json={"user_id": _USER, "access_token": f"user:{_USER}"})
         answer.raise_for_status()
     typer.echo(f"algoexec plays a trading day on {url} (docs: {url}/docs). Ctrl-C stops it.")

@@ -16,7 +16,7 @@ type Data = dict[str, Any]
 
 async def follow(url: str, print_line: Callable[[str], None]) -> None:
     """Print every frame worth a line until the stream ends."""
-    async with connect(f"{url}/ws/signals", compression=None) as socket:
+    async with connect(f"{url}/ws/signals", compression=None, proxy=None) as socket:
         with suppress(ConnectionClosed):  # 1012: the service is stopping
             async for message in socket:
                 for line in lines(json.loads(message)):

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from algoexec.cli.service import settings_or_exit
 from algoexec.domain.errors import StoreError
 from algoexec.ports.stores import ApiKey, Scope, Stores
-from algoexec.settings import Settings
 
 app: Final = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
@@ -66,8 +66,10 @@ def revoke(key_id: str) -> None:
 def _with_stores(work: Callable[[Stores], Awaitable[None]]) -> None:
     from algoexec.bootstrap import open_stores
 
+    settings = settings_or_exit("keys")
+
     async def run() -> None:
-        async with open_stores(Settings()) as stores:
+        async with open_stores(settings) as stores:
             await work(stores)
 
     try:

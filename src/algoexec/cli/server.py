@@ -59,9 +59,15 @@ class Server(uvicorn.Server):
 def build_server(settings: Settings) -> Server:
     """Return the server of `settings`, not started."""
     configure_logging("json" if settings.log_format == "json" else "console", settings.log_level)
-    # A failed start is one sentence of ours; uvicorn would add the whole traceback.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").addFilter(_in_one_line)
     return Server(create_service(settings), settings)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Keep the last line of what uvicorn says: of a failed start that is the error, without its traceback."""
+    said = record.getMessage().strip()
+    record.msg, record.args, record.exc_info = said.splitlines()[-1] if said else said, (), None
+    return not said.startswith("Application startup failed")
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
