@@ -195,6 +195,8 @@ async def test_once_there_was_a_key_nobody_in_particular_gets_in_again(
     problem(await local.get("/sessions"), 401, "unauthenticated")
     await service.stores.api_keys.revoke("asha", service.clock.now())
     problem(await local.get("/sessions"), 401, "unauthenticated")
+    async with running_service(stores=service.stores) as restarted, restarted.client() as client:
+        problem(await client.get("/sessions"), 401, "unauthenticated")
 
 
 async def test_beyond_loopback_nothing_is_open() -> None:

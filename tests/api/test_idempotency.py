@@ -3,7 +3,9 @@
 import asyncio
 
 import httpx
+import pytest
 
+from algoexec.domain.errors import StoreUnavailable
 from tests.api.conftest import Callers
 from tests.api.support import Service
 from tests.api.test_sessions import NEW, begin, problem
@@ -61,6 +63,21 @@ async def test_a_failure_of_ours_is_forgotten(service: Service, local: httpx.Asy
     registry.create = create  # type: ignore[method-assign]
 
     assert (await local.post("/sessions", json=NEW, headers=KEY)).status_code == 201
+
+
+async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(
+    service: Service, local: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("scripted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.stores.idempotency, "finish", away)
+        assert (await local.post("/sessions", json=NEW, headers=KEY)).status_code == 201
+
+    problem(await local.post("/sessions", json=NEW, headers=KEY), 409, "request-in-progress")
+    service.clock.advance(61)
+    problem(await local.post("/sessions", json=NEW, headers=KEY), 409, "session-exists")
 
 
 async def test_after_a_day_the_key_is_new(service: Service, local: httpx.AsyncClient) -> None:

@@ -443,8 +443,12 @@ class TestApiKeys:
         assert await stores.api_keys.by_digest("d2") is None
         assert (await stores.api_keys.list())[0].revoked_at == minute(9)
         assert await stores.api_keys.any()
-        assert await stores.api_keys.revoke("k1", minute(9))
-        assert not await stores.api_keys.any()
+
+    async def test_that_there_was_a_key_outlives_its_revocation(self, stores: Stores) -> None:
+        await stores.api_keys.add(self.key(1))
+        await stores.api_keys.revoke("k1", minute(9))
+
+        assert await stores.api_keys.any()
 
     async def test_a_digest_is_added_once(self, stores: Stores) -> None:
         await stores.api_keys.add(self.key(1))
@@ -464,7 +468,7 @@ class TestIdempotency:
         assert running is not None
         assert (running.request_mac, running.status) == ("mac", None)
 
-        await keep.finish("scope", self.answer)
+        await keep.finish("scope", self.answer, self.until)
 
         assert await keep.begin("scope", "mac", AT, self.until) == self.answer
         assert await keep.begin("scope2", "mac", AT, self.until) is None
@@ -480,13 +484,25 @@ class TestIdempotency:
         await keep.forget("scope")
         assert await keep.begin("scope", "mac", AT, self.until) is None
 
-        await keep.finish("scope", self.answer)
+        await keep.finish("scope", self.answer, self.until)
         await keep.forget("scope")
         assert await keep.begin("scope", "mac", AT, self.until) == self.answer
 
+    async def test_a_reservation_that_lapsed_is_taken_over_and_an_answer_stays_its_own_time(
+        self, stores: Stores
+    ) -> None:
+        keep, lease = stores.idempotency, AT + timedelta(seconds=60)
+        assert await keep.begin("scope", "mac", AT, lease) is None
+        assert await keep.begin("scope", "mac", lease - timedelta(seconds=1), self.until) is not None
+
+        assert await keep.begin("scope", "mac", lease, lease + timedelta(seconds=60)) is None
+        await keep.finish("scope", self.answer, self.until)
+
+        assert await keep.begin("scope", "mac", self.until - timedelta(seconds=1), self.until) == self.answer
+
     async def test_after_its_time_a_key_is_free(self, stores: Stores) -> None:
         await stores.idempotency.begin("scope", "mac", AT, self.until)
-        await stores.idempotency.finish("scope", self.answer)
+        await stores.idempotency.finish("scope", self.answer, self.until)
 
         assert await stores.idempotency.begin("scope", "other", self.until, minute(9999)) is None
 

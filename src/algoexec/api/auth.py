@@ -56,8 +56,7 @@ class Authenticator:
     async def is_open(self) -> bool:
         """Return whether a caller without a credential is let in.
 
-        Over for the life of the process once a living key was seen: revoking the last key
-        does not open the door.
+        Over for good once a key was added: revoking the last one does not open the door.
         """
         if not self._may_be_open or self._has_keys:
             return False

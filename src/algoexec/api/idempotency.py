@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -11,12 +12,19 @@ from fastapi.routing import APIRoute
 
 from algoexec.api.dependencies import caller_of, options_of, services_of
 from algoexec.api.errors import ApiProblem, problem_of
+from algoexec.domain.errors import StoreError
 from algoexec.ports.stores import StoredAnswer
+from algoexec.telemetry import logger
 
 HEADER: Final = "Idempotency-Key"
 _LIFETIME: Final = timedelta(hours=24)
+_LEASE: Final = timedelta(seconds=60)
+"""How long a request may run, and a key whose process died is taken: longer than any request lasts."""
+
 _LONGEST: Final = 200
 _KEPT_HEADERS: Final = frozenset({"content-type", "location", "retry-after"})
+
+_log = logger("api")
 
 
 def _documented(
@@ -40,7 +48,8 @@ class IdempotentRoute(APIRoute):
     """A route whose POSTs honour the Idempotency-Key.
 
     The request is kept as an HMAC, for it may hold a token. Answers of the 5xx kind are
-    forgotten: what failed on our side may be tried again.
+    forgotten: what failed on our side may be tried again. Where the store is away once
+    the answer is known, the caller gets it all the same and the reservation lapses.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -63,19 +72,30 @@ async def _once(request: Request, key: str, handle: Callable[[Request], Coroutin
     scope = _digest(caller.id, request.method, request.url.path, key)
     mac = hmac.new(options_of(request).idempotency_secret, _told(request, await request.body()), hashlib.sha256)
     now = services.clock.now()
-    earlier = await store.begin(scope, mac.hexdigest(), now, now + _LIFETIME)
+    earlier = await store.begin(scope, mac.hexdigest(), now, now + _LEASE)
     if earlier is not None:
         return _again(earlier, mac.hexdigest())
     try:
         response = await _answer(request, handle)
     except BaseException:
-        await store.forget(scope)
+        with _lapsing():
+            await store.forget(scope)
         raise
-    if response.status_code >= 500:
-        await store.forget(scope)
-    else:
-        await store.finish(scope, _stored(response, mac.hexdigest()))
+    with _lapsing():
+        if response.status_code >= 500:
+            await store.forget(scope)
+        else:
+            await store.finish(scope, _stored(response, mac.hexdigest()), services.clock.now() + _LIFETIME)
     return response
+
+
+@contextmanager
+def _lapsing() -> Iterator[None]:
+    """Leave a reservation to its lease where the store does not answer."""
+    try:
+        yield
+    except StoreError as error:
+        _log.warning("answer not remembered", error=str(error))
 
 
 async def _answer(request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:

@@ -261,7 +261,7 @@ class ApiKeys(Protocol):
         """Revoke a key; False when it is unknown or already revoked."""
 
     async def any(self) -> bool:
-        """Return whether a living key exists: then anonymous access is over."""
+        """Return whether a key was ever added, revoked or not: then anonymous access is over for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,13 +275,16 @@ class StoredAnswer:
 
 
 class Idempotency(Protocol):
-    """Answers remembered for 24 hours under (caller, method, path, key)."""
+    """Answers remembered under (caller, method, path, key), each until its time."""
 
     async def begin(self, scope: str, request_mac: str, now: datetime, until: datetime) -> StoredAnswer | None:
-        """Reserve `scope`; None when it is ours now, else what is stored under it."""
+        """Reserve `scope` until `until`; None when it is ours now, else what is stored under it.
 
-    async def finish(self, scope: str, answer: StoredAnswer) -> None:
-        """Keep the answer."""
+        What is over at `now` is taken over: a reservation whose process died holds up nobody for longer.
+        """
+
+    async def finish(self, scope: str, answer: StoredAnswer, until: datetime) -> None:
+        """Keep the answer until `until`."""
 
     async def forget(self, scope: str) -> None:
         """Drop the reservation: the request failed on our side and may be tried again."""

@@ -79,9 +79,9 @@ class MongoApiKeys:
         return done.modified_count == 1
 
     async def any(self) -> bool:
-        """Return whether a living key exists: then anonymous access is over."""
+        """Return whether a key was ever added, revoked or not: then anonymous access is over for good."""
         with answered():
-            return await self._collection.find_one({"revoked_at": None}) is not None
+            return await self._collection.find_one() is not None
 
 
 class MongoIdempotency:
@@ -92,7 +92,7 @@ class MongoIdempotency:
         self._collection = collections[IdempotencyDocument]
 
     async def begin(self, scope: str, request_mac: str, now: datetime, until: datetime) -> StoredAnswer | None:
-        """Reserve `scope`; None when it is ours now, else what is stored under it."""
+        """Reserve `scope` until `until`; None when it is ours now, else what is stored under it."""
         reservation = {
             "_id": scope,
             "request_mac": request_mac,
@@ -115,9 +115,10 @@ class MongoIdempotency:
                 return _answer(found)
             # It was dropped between the two questions: ask again.
 
-    async def finish(self, scope: str, answer: StoredAnswer) -> None:
-        """Keep the answer."""
+    async def finish(self, scope: str, answer: StoredAnswer, until: datetime) -> None:
+        """Keep the answer until `until`."""
         kept = {
+            "expires_at": until,
             "request_mac": answer.request_mac,
             "status": answer.status,
             "body": answer.body,

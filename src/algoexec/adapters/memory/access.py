@@ -70,9 +70,9 @@ class MemoryApiKeys:
         return True
 
     async def any(self) -> bool:
-        """Return whether a living key exists: then anonymous access is over."""
+        """Return whether a key was ever added, revoked or not: then anonymous access is over for good."""
         self._reach.check()
-        return any(key.revoked_at is None for key in self._keys.values())
+        return bool(self._keys)
 
 
 class MemoryIdempotency:
@@ -84,7 +84,7 @@ class MemoryIdempotency:
         self._kept: dict[str, tuple[StoredAnswer, datetime]] = {}
 
     async def begin(self, scope: str, request_mac: str, now: datetime, until: datetime) -> StoredAnswer | None:
-        """Reserve `scope`; None when it is ours now, else what is stored under it."""
+        """Reserve `scope` until `until`; None when it is ours now, else what is stored under it."""
         self._reach.check()
         answer, expires_at = self._kept.get(scope, (None, now))
         if answer is not None and expires_at > now:
@@ -92,11 +92,11 @@ class MemoryIdempotency:
         self._kept[scope] = (StoredAnswer(request_mac=request_mac, status=None, body=b""), until)
         return None
 
-    async def finish(self, scope: str, answer: StoredAnswer) -> None:
-        """Keep the answer."""
+    async def finish(self, scope: str, answer: StoredAnswer, until: datetime) -> None:
+        """Keep the answer until `until`."""
         self._reach.check()
         if scope in self._kept:
-            self._kept[scope] = (answer, self._kept[scope][1])
+            self._kept[scope] = (answer, until)
 
     async def forget(self, scope: str) -> None:
         """Drop the reservation; an answer that was given stays."""
