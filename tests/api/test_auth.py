@@ -224,7 +224,7 @@ async def test_another_name_for_this_machine_is_not(service: Service, host: str)
         problem(await client.get("/sessions"), 403, "host-not-allowed")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "file://", ""])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "file://", "http://[", ""])
 async def test_a_page_of_another_origin_gets_nothing(service: Service, origin: str) -> None:
     async with service.client(Origin=origin) as client:
         problem(await client.get("/sessions"), 403, "origin-not-allowed")
@@ -249,6 +249,16 @@ async def test_a_listed_page_may_call(service: Service) -> None:
     assert asked_first.headers["access-control-allow-origin"] == PAGE
     assert "Idempotency-Key" in asked_first.headers["access-control-allow-headers"]
     assert answer.headers["access-control-allow-origin"] == PAGE
+
+
+async def test_a_listed_page_can_read_why_its_body_is_refused(service: Service) -> None:
+    async with service.client(Origin=PAGE) as client:
+        form = await client.post("/sessions", content="x", headers={"Content-Type": "text/plain"})
+        large = await client.post("/sessions", json=" " * 100_000)
+
+    problem(form, 415, "unsupported-media-type")
+    problem(large, 413, "body-too-large")
+    assert [answer.headers["access-control-allow-origin"] for answer in (form, large)] == [PAGE, PAGE]
 
 
 async def test_its_own_page_may_call(service: Service) -> None:

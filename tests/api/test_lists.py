@@ -75,7 +75,16 @@ async def test_lists_are_cut_by_time(callers: Callers) -> None:
 
 @pytest.mark.parametrize("path", ["/signals", "/rejections", "/pcr"])
 @pytest.mark.parametrize(
-    "given", [{"limit": 0}, {"limit": 1001}, {"limit": "x"}, {"since": "now"}, {"session_id": "?"}]
+    "given",
+    [
+        {"limit": 0},
+        {"limit": 1001},
+        {"limit": "x"},
+        {"since": "now"},
+        {"session_id": "?"},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-14:00"},
+    ],
 )
 async def test_a_filter_that_means_nothing_is_a_problem(
     local: httpx.AsyncClient, path: str, given: dict[str, Any]

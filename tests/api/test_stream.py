@@ -101,6 +101,9 @@ async def test_nobody_in_particular_is_closed_out_with_a_ticket_code() -> None:
             await socket.send("{}")
             assert (await closing(socket))[0] == 4408
         async with at.socket() as socket:
+            await socket.send(b"{}")
+            assert (await closing(socket))[0] == 4408
+        async with at.socket() as socket:
             await socket.send(orjson.dumps({"ticket": "made up"}).decode())
             assert (await closing(socket))[0] == 4408
         async with at.socket(key="ae_nobody_x") as socket:
@@ -154,7 +157,7 @@ async def test_a_ticket_is_of_its_origin_and_dies_after_half_a_minute() -> None:
             assert (refused.status_code, refused.json()["code"]) == (403, "origin-not-allowed")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
 async def test_a_page_of_another_origin_is_closed_out_even_where_all_is_open(origin: str) -> None:
     async with here() as at, at.socket(origin=origin) as socket:
         assert (await closing(socket))[0] == 4403

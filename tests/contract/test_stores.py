@@ -359,7 +359,9 @@ class TestProjections:
         rest = await everything(stores.projections.signals, Query(limit=2, cursor=first.cursor))
         assert [one.seq for one in (*first.items, *rest)] == [5, 4, 3, 2, 1]
 
-    @pytest.mark.parametrize("cursor", ["", "x", "é", "!!!!", "WzFd", "bnVsbA", "WyJ4IiwieCJd", "WzFlOTksIngiXQ"])
+    @pytest.mark.parametrize(
+        "cursor", ["", "x", "é", "!!!!", "WzFd", "bnVsbA", "WyJ4IiwieCJd", "WzFlOTksIngiXQ", "WzEsIlx1ZDgwMCJd"]
+    )
     async def test_a_cursor_of_nobody_is_refused(self, stores: Stores, cursor: str) -> None:
         with pytest.raises(InvalidCursor):
             await stores.projections.signals(Query(cursor=cursor))

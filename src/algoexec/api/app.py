@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
-from algoexec.api.guard import Guard
+from algoexec.api.guard import BodyGuard, OriginGuard
 from algoexec.api.metrics import Measured, Metrics
 from algoexec.api.routers import config, health, market, sessions, signals, socket, stream
 from algoexec.api.services import ApiOptions, Services
@@ -52,7 +52,8 @@ def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     app.router.routes.append(socket.ROUTE)
-    # The last one added is the outermost.
+    # The last one added is the outermost. A listed page reads every problem but that it is not listed.
+    app.add_middleware(BodyGuard, largest_body=options.largest_body)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=sorted(options.cors_origins),
@@ -61,7 +62,7 @@ def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
         expose_headers=["Location", "Retry-After", "Idempotent-Replayed"],
         max_age=600,
     )
-    app.add_middleware(Guard, origins=options.cors_origins, largest_body=options.largest_body)
+    app.add_middleware(OriginGuard, origins=options.cors_origins)
     app.add_middleware(Measured, metrics=metrics)
     document(app)
     return app

@@ -10,16 +10,32 @@ from algoexec.api.errors import ApiProblem
 from algoexec.api.origin import is_own_or_listed
 
 
-class Guard:
-    """ASGI middleware: no page of another origin, no body but JSON, none too large.
+class OriginGuard:
+    """ASGI middleware: no page of another origin.
 
-    WebSockets pass: `stream` refuses them with a close code that a browser can read.
+    WebSockets pass: `socket` refuses them with a close code that a browser can read.
     """
 
-    def __init__(self, app: ASGIApp, *, origins: frozenset[str], largest_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, origins: frozenset[str]) -> None:
         """Guard `app`."""
         self._app: Final = app
         self._origins: Final = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a problem, or let the request through."""
+        if scope["type"] == "http" and not is_own_or_listed(headers := Headers(scope=scope), self._origins):
+            problem = ApiProblem("origin-not-allowed", f"{headers['origin']} is not on the list of origins.")
+            await problem.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class BodyGuard:
+    """ASGI middleware: no body but JSON, none too large."""
+
+    def __init__(self, app: ASGIApp, *, largest_body: int) -> None:
+        """Guard `app`."""
+        self._app: Final = app
         self._largest_body: Final = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +67,6 @@ class Guard:
         return None
 
     def _problem(self, headers: Mapping[str, str]) -> ApiProblem | None:
-        if not is_own_or_listed(headers, self._origins):
-            return ApiProblem("origin-not-allowed", f"{headers['origin']} is not on the list of origins.")
         length = headers.get("content-length", "0")
         has_body = length != "0" or "transfer-encoding" in headers
         if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

@@ -17,7 +17,10 @@ def is_own_or_listed(headers: Mapping[str, str], listed: frozenset[str]) -> bool
     if origin is None or origin in listed:
         return True
     host = headers.get("host")
-    return host is not None and urlsplit(origin).netloc.lower() == host.lower() != ""
+    try:
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower() != ""
+    except ValueError:
+        return False
 
 
 def is_loopback_host(headers: Mapping[str, str]) -> bool:

@@ -25,13 +25,12 @@ class Services:
 class ApiOptions:
     """What bootstrap takes from the settings.
 
-    `cors_origins` are pages of other hosts that may call; `allow_live` whether mode live
-    exists here at all; `idempotency_secret` keys the digests of remembered requests.
+    `cors_origins` are pages of other hosts that may call; `idempotency_secret` keys the
+    digests of remembered requests.
     """
 
     version: str
     idempotency_secret: bytes
     cors_origins: frozenset[str] = frozenset()
-    allow_live: bool = False
     modes: frozenset[Mode] = frozenset({Mode.SIGNALS})
     largest_body: int = 64 * 1024

@@ -35,6 +35,7 @@ class Position(NamedTuple):
             at, row = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             if not (isinstance(at, int) and isinstance(row, str)):
                 raise InvalidCursor(cursor)
+            row.encode()  # JSON can hold half a surrogate pair, which no store can be asked for
             return cls(_EPOCH + at * _MILLISECOND, row)
         except (ValueError, TypeError, OverflowError) as error:
             raise InvalidCursor(cursor) from error

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Sessions, Store, session_of
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.indicators import EXAMPLE, computed, parse
-from algoexec.api.schemas.lists import Limit, PageCursor, PageOf, SessionFilter, Since, Until, query_of
+from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
 from algoexec.api.schemas.market import CandlesOut, OptionChainOut, PcrOut, candle_out, pcr_out
 from algoexec.domain.instruments import BANK_NIFTY
 
@@ -28,11 +28,8 @@ async def list_pcr(
     registry: Sessions,
     stores: Store,
     given: Given,
+    asked: Asked,
     session_id: SessionFilter = None,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = 100,
-    cursor: PageCursor = None,
 ) -> PageOf[PcrOut]:
     """Return the put-call ratio of each poll, newest first; with `session_id` those of its venue."""
     if session_id is None:
@@ -40,8 +37,7 @@ async def list_pcr(
     else:
         session = await session_of(registry, caller, session_id)
         venue, underlying = session.row.venue, session.state.underlying if session.state else BANK_NIFTY
-    query = query_of(None, None, since, until, limit, cursor)
-    page = await stores.projections.pcr(venue, underlying, query)
+    page = await stores.projections.pcr(venue, underlying, asked)
     return PageOf(items=[pcr_out(one) for one in page.items], cursor=page.cursor)
 
 

@@ -1,5 +1,6 @@
 """Sessions: begin, look, change, end."""
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response, status
@@ -19,7 +20,7 @@ from algoexec.api.dependencies import (
 )
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.idempotency import IDEMPOTENT, IdempotentRoute
-from algoexec.api.schemas.lists import Limit, PageCursor, PageOf, Since, Until, query_of
+from algoexec.api.schemas.lists import Asked, Limit, PageOf
 from algoexec.api.schemas.sessions import (
     HaltRequest,
     JournalEntryOut,
@@ -82,14 +83,11 @@ async def create_session(
 async def list_sessions(
     caller: Reader,
     registry: Sessions,
+    asked: Asked,
     active: Annotated[bool | None, Query(description="Only those under way, or only those that are over.")] = None,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = 100,
-    cursor: PageCursor = None,
 ) -> PageOf[SessionOut]:
     """Return your sessions (a service: everybody's), newest first, by the time they were created."""
-    page = await registry.list(query_of(caller.user_id, None, since, until, limit, cursor), active=active)
+    page = await registry.list(replace(asked, user_id=caller.user_id), active=active)
     return PageOf(items=[SessionOut.of(view) for view in page.items], cursor=page.cursor)
 
 

@@ -100,15 +100,17 @@ async def _caller(socket: WebSocket) -> Caller:
         return require(await caller_of(socket), Scope.READ)
     try:
         async with asyncio.timeout(_FIRST_MESSAGE_S):
-            first = await socket.receive_text()
+            first = await socket.receive()
     except TimeoutError as error:
         raise _Closing(BAD_TICKET, "no ticket came within 5 s") from error
-    return _redeem(socket, _ticket_in(first))
+    if first["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(first["code"])
+    return _redeem(socket, _ticket_in(first.get("text") or ""))
 
 
-def _ticket_in(message: str) -> str:
+def _ticket_in(text: str) -> str:
     try:
-        ticket = orjson.loads(message)["ticket"]
+        ticket = orjson.loads(text)["ticket"]
     except (ValueError, TypeError, KeyError) as error:
         raise _Closing(BAD_TICKET, 'the first message must be {"ticket": "…"}') from error
     return str(ticket)

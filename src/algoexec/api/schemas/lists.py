@@ -1,10 +1,11 @@
 """Lists: filters that every list has, and a page of one."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
+from fastapi import Depends
 from fastapi import Query as Parameter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from algoexec.ports.stores import Query
 
@@ -13,24 +14,30 @@ LARGEST_PAGE = 1000
 SessionFilter = Annotated[
     str | None, Parameter(description="Only of this session.", pattern=r"^[a-z0-9]{1,32}$", examples=[None])
 ]
-Since = Annotated[AwareDatetime | None, Parameter(description="Only at or after this time (ISO 8601 with an offset).")]
-Until = Annotated[AwareDatetime | None, Parameter(description="Only before this time (ISO 8601 with an offset).")]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this time is out of range") from error
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+_Since = Annotated[_Time | None, Parameter(description="Only at or after this time (ISO 8601 with an offset).")]
+_Until = Annotated[_Time | None, Parameter(description="Only before this time (ISO 8601 with an offset).")]
 Limit = Annotated[int, Parameter(ge=1, le=LARGEST_PAGE, description="At most so many.")]
-PageCursor = Annotated[
+_Cursor = Annotated[
     str | None, Parameter(max_length=500, description="`cursor` of the page before; opaque.", examples=[None])
 ]
 
 
-def query_of(
-    user_id: str | None,
-    session_id: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    cursor: str | None,
-) -> Query:
-    """Return the store's query for a list as a caller asked for it."""
-    return Query(user_id=user_id, session_id=session_id, since=since, until=until, limit=limit, cursor=cursor)
+def _asked(since: _Since = None, until: _Until = None, limit: Limit = 100, cursor: _Cursor = None) -> Query:
+    return Query(since=since, until=until, limit=limit, cursor=cursor)
+
+
+Asked = Annotated[Query, Depends(_asked)]
+"""Times, limit and cursor of a list as they were asked for; whose rows it may hold is for the endpoint to say."""
 
 
 class PageOf[T](BaseModel):
