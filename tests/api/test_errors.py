@@ -1,14 +1,25 @@
 """Every failure is a problem."""
 
 import re
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
 from algoexec.api.documentation import DESCRIPTION
 from algoexec.api.errors import KINDS, ApiProblem
+from algoexec.domain.errors import (
+    BrokerError,
+    BrokerRefused,
+    BrokerUnavailable,
+    DecodeError,
+    FeedTaken,
+    InvalidMarketData,
+    RateLimited,
+    TokenRefused,
+)
 from tests.api.support import Service
-from tests.api.test_sessions import problem
+from tests.api.test_sessions import NEW, begin, problem
 
 
 async def test_a_path_that_is_not_there(local: httpx.AsyncClient) -> None:
@@ -31,6 +42,68 @@ async def test_what_nobody_foresaw_says_nothing_of_itself(service: Service, loca
 
     problem(answer, 500, "internal-error")
     assert "42" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (DecodeError("no envelope"), 502, "broker-answer-unreadable"),
+        (BrokerRefused("not today", code="UDAPI1"), 502, "broker-refused"),
+        (FeedTaken("taken"), 502, "broker-refused"),
+        (TokenRefused("dead"), 422, "broker-token-rejected"),
+        (RateLimited("slow down"), 503, "broker-rate-limited"),
+        (BrokerUnavailable("away"), 503, "broker-unavailable"),
+        (BrokerError("something else"), 503, "broker-unavailable"),
+    ],
+)
+async def test_what_the_broker_does_is_never_our_mistake(
+    service: Service,
+    local: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+    code: str,
+) -> None:
+    monkeypatch.setattr(service.registry, "create", _raising(error))
+
+    problem(await local.post("/sessions", json=NEW), status, code)
+
+
+@pytest.mark.parametrize("error", [DecodeError("stored Record: type Nonsense"), InvalidMarketData("high below low")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("get", ""), ("get", "/candles"), ("get", "/journal"), ("candles", "/candles"), ("journal", "/journal")],
+)
+async def test_a_session_that_cannot_be_read_is_said_so(
+    service: Service,
+    local: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    error: Exception,
+) -> None:
+    session = await begin(local)
+    monkeypatch.setattr(service.registry, method, _raising(error))
+
+    told = problem(await local.get(f"/sessions/{session['id']}{path}"), 500, "session-unreadable")
+
+    assert told["detail"] == f"session {session['id']}: {error}"
+
+
+@pytest.mark.parametrize("path", ["signals", "rejections", "pcr"])
+async def test_a_list_that_cannot_be_read_is_said_so(
+    service: Service, local: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(service.stores.projections, path, _raising(DecodeError("stored Signal: kind")))
+
+    problem(await local.get(f"/{path}"), 500, "session-unreadable")
+
+
+def _raising(error: Exception) -> Callable[..., Awaitable[None]]:
+    async def raising(*_: object, **__: object) -> None:
+        raise error
+
+    return raising
 
 
 @pytest.mark.parametrize("code", KINDS)

@@ -1,5 +1,7 @@
 """Who asks, and whether what they ask for is theirs: decided once, here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -10,9 +12,13 @@ from algoexec.api.errors import ApiProblem
 from algoexec.api.origin import is_loopback_host
 from algoexec.api.services import ApiOptions, Services
 from algoexec.api.tickets import Tickets
+from algoexec.domain.errors import DecodeError, DomainError
 from algoexec.engine.events import Mode
 from algoexec.ports.stores import Scope, Stores
 from algoexec.runtime.registry import Registry, SessionView
+from algoexec.telemetry import logger
+
+_log = logger("api")
 
 SESSION_ID = r"^[a-z0-9]{1,32}$"
 
@@ -90,13 +96,28 @@ Options = Annotated[ApiOptions, Depends(options_of)]
 SessionId = Annotated[str, Path(description="The session.", pattern=SESSION_ID, examples=["s7k2m9q4w1x8z3b5"])]
 
 
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Name what is read from the stores, should it make no sense to this version.
+
+    Raises:
+        ApiProblem: `session-unreadable`.
+    """
+    try:
+        yield
+    except (DecodeError, DomainError) as error:
+        _log.error("what is stored cannot be read", what=what, error=str(error))
+        raise ApiProblem("session-unreadable", f"{what}: {error}") from error
+
+
 async def session_of(registry: Registry, caller: Caller, session_id: str) -> SessionView:
     """Return a session of the caller's; another user's is as unknown as none.
 
     Raises:
-        ApiProblem: `session-not-found`.
+        ApiProblem: `session-not-found`, or `session-unreadable`.
     """
-    found = await registry.get(session_id, caller.user_id)
+    with readable(f"session {session_id}"):
+        found = await registry.get(session_id, caller.user_id)
     if found is None:
         raise ApiProblem("session-not-found", f"There is no session {session_id}.")
     return found

@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from algoexec.domain.errors import BrokerUnavailable, FenceLost, RateLimited, StoreUnavailable, TokenRefused
+from algoexec.domain.errors import (
+    BrokerError,
+    BrokerRefused,
+    DecodeError,
+    FenceLost,
+    RateLimited,
+    StoreUnavailable,
+    TokenRefused,
+)
 from algoexec.ports.stores import ActiveSessionExists, InvalidCursor
 from algoexec.runtime.registry import NotOwnedHere, SessionIsOver
 from algoexec.telemetry import logger
@@ -58,6 +66,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         422, "The key was used for another request", "The same Idempotency-Key with another body."
     ),
     "internal-error": Kind(500, "Something broke here", "Our mistake; it is in the log."),
+    "session-unreadable": Kind(
+        500, "What is stored cannot be read", "Another version wrote it, or it is damaged; `detail` says where."
+    ),
+    "broker-refused": Kind(502, "The broker refuses", "It understood and said no; `broker_code` is its own code."),
+    "broker-answer-unreadable": Kind(502, "The broker's answer makes no sense", "It is in no form known here."),
     "broker-unavailable": Kind(503, "The broker does not answer", "Try again later; see `Retry-After`."),
     "broker-rate-limited": Kind(503, "The broker's rate limit is reached", "Try again later; see `Retry-After`."),
     "database-unavailable": Kind(503, "The database does not answer", "Try again later; see `Retry-After`."),
@@ -140,8 +153,6 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return error
         case ActiveSessionExists(session_id=session_id):
             return ApiProblem("session-exists", f"Session {session_id} is active.", session_id=session_id)
-        case TokenRefused():
-            return ApiProblem("broker-token-rejected", str(error), broker_code=error.code)
         case InvalidCursor():
             return ApiProblem("invalid-cursor")
         case SessionIsOver():
@@ -150,10 +161,10 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return ApiProblem("session-elsewhere", headers={"Retry-After": "10"})
         case StoreUnavailable():
             return ApiProblem("database-unavailable", headers={"Retry-After": "2"})
-        case BrokerUnavailable():
-            return ApiProblem("broker-unavailable", headers={"Retry-After": "5"})
-        case RateLimited():
-            return ApiProblem("broker-rate-limited", headers={"Retry-After": "30"})
+        case BrokerError():
+            return _from_broker(error)
+        case DecodeError():
+            return ApiProblem("broker-answer-unreadable", str(error))
         case RequestValidationError():
             return _invalid(error.errors())
         case HTTPException():
@@ -167,14 +178,13 @@ def install(app: FastAPI) -> None:
     for kind in (
         ApiProblem,
         ActiveSessionExists,
-        TokenRefused,
         InvalidCursor,
         SessionIsOver,
         NotOwnedHere,
         FenceLost,
         StoreUnavailable,
-        BrokerUnavailable,
-        RateLimited,
+        BrokerError,
+        DecodeError,
         RequestValidationError,
         HTTPException,
     ):
@@ -222,6 +232,18 @@ def _invalid(errors: Sequence[Any]) -> ApiProblem:
     ]
     told = "; ".join(f"{one['field']}: {one['message']}" for one in found)
     return ApiProblem("invalid-request", told, errors=found)
+
+
+def _from_broker(error: BrokerError) -> ApiProblem:
+    match error:
+        case TokenRefused():
+            return ApiProblem("broker-token-rejected", str(error), broker_code=error.code)
+        case BrokerRefused():
+            return ApiProblem("broker-refused", str(error), broker_code=error.code)
+        case RateLimited():
+            return ApiProblem("broker-rate-limited", headers={"Retry-After": "30"})
+        case _:
+            return ApiProblem("broker-unavailable", headers={"Retry-After": "5"})
 
 
 def _from_framework(error: HTTPException) -> ApiProblem:

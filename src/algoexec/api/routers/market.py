@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Sessions, Store, session_of
+from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Sessions, Store, readable, session_of
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.indicators import EXAMPLE, computed, parse
 from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
@@ -21,7 +21,9 @@ _READ: Final = ("unauthenticated", "forbidden", "database-unavailable")
     "/pcr",
     operation_id="listPcr",
     summary="List put-call ratios",
-    responses=problems(*_READ, "session-not-found", "invalid-request", "invalid-cursor", "broker-unavailable"),
+    responses=problems(
+        *_READ, "session-not-found", "session-unreadable", "invalid-request", "invalid-cursor", "broker-unavailable"
+    ),
 )
 async def list_pcr(
     caller: Reader,
@@ -37,7 +39,8 @@ async def list_pcr(
     else:
         session = await session_of(registry, caller, session_id)
         venue, underlying = session.row.venue, session.state.underlying if session.state else BANK_NIFTY
-    page = await stores.projections.pcr(venue, underlying, asked)
+    with readable("put-call ratios"):
+        page = await stores.projections.pcr(venue, underlying, asked)
     return PageOf(items=[pcr_out(one) for one in page.items], cursor=page.cursor)
 
 
@@ -45,7 +48,7 @@ async def list_pcr(
     "/option-chain",
     operation_id="getOptionChain",
     summary="Look at the option chain",
-    responses=problems(*_READ, "session-not-found", "chain-not-polled", "invalid-request"),
+    responses=problems(*_READ, "session-not-found", "session-unreadable", "chain-not-polled", "invalid-request"),
 )
 async def get_option_chain(
     caller: Reader,
@@ -64,7 +67,7 @@ async def get_option_chain(
     "/sessions/{session_id}/candles",
     operation_id="getCandles",
     summary="Look at today's candles",
-    responses=problems(*_READ, "session-not-found", "invalid-request"),
+    responses=problems(*_READ, "session-not-found", "session-unreadable", "invalid-request"),
 )
 async def get_candles(
     session: OwnSession,
@@ -81,6 +84,7 @@ async def get_candles(
 ) -> CandlesOut:
     """Return the candles that the session has decided or warmed with today, and indicators beside them."""
     asked = parse(ta or "")
-    candles = await registry.candles(session.row.id)
+    with readable(f"session {session.row.id}"):
+        candles = await registry.candles(session.row.id)
     lines = await asyncio.to_thread(computed, asked, candles) if asked else {}
     return CandlesOut(session_id=session.row.id, candles=[candle_out(candle) for candle in candles], ta=lines)

@@ -15,6 +15,7 @@ from algoexec.api.dependencies import (
     Reader,
     Sessions,
     Trader,
+    readable,
     require,
     scope_for,
 )
@@ -36,7 +37,7 @@ from algoexec.strategy.parameters import Parameters
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=IdempotentRoute)
 
 _READ: Final = ("unauthenticated", "forbidden", "database-unavailable")
-_ONE: Final = (*_READ, "session-not-found")
+_ONE: Final = (*_READ, "session-not-found", "session-unreadable")
 _COMMAND: Final = (*_ONE, "session-over", "session-elsewhere", "invalid-request")
 _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
 
@@ -49,7 +50,7 @@ _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
     dependencies=IDEMPOTENT,
     responses=problems(
         *_READ, *_KEYED, "session-exists", "invalid-request", "mode-not-available", "broker-token-rejected",
-        "broker-unavailable",
+        "broker-refused", "broker-answer-unreadable", "broker-unavailable",
     ),
 )  # fmt: skip
 async def create_session(
@@ -78,7 +79,7 @@ async def create_session(
     "",
     operation_id="listSessions",
     summary="List sessions",
-    responses=problems(*_READ, "invalid-request", "invalid-cursor"),
+    responses=problems(*_READ, "invalid-request", "invalid-cursor", "session-unreadable"),
 )
 async def list_sessions(
     caller: Reader,
@@ -87,7 +88,8 @@ async def list_sessions(
     active: Annotated[bool | None, Query(description="Only those under way, or only those that are over.")] = None,
 ) -> PageOf[SessionOut]:
     """Return your sessions (a service: everybody's), newest first, by the time they were created."""
-    page = await registry.list(replace(asked, user_id=caller.user_id), active=active)
+    with readable("sessions"):
+        page = await registry.list(replace(asked, user_id=caller.user_id), active=active)
     return PageOf(items=[SessionOut.of(view) for view in page.items], cursor=page.cursor)
 
 
@@ -171,7 +173,8 @@ async def get_journal(
     limit: Limit = 100,
 ) -> JournalOut:
     """Return the session's records in order: everything it ever took into account."""
-    entries = await registry.journal(session.row.id, after, limit)
+    with readable(f"session {session.row.id}"):
+        entries = await registry.journal(session.row.id, after, limit)
     return JournalOut(items=[JournalEntryOut.of(entry) for entry in entries])
 
 

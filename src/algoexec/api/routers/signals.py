@@ -5,14 +5,16 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from algoexec.api.dependencies import Reader, Store
+from algoexec.api.dependencies import Reader, Store, readable
 from algoexec.api.errors import problems
 from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
 from algoexec.api.schemas.signals import SignalOut
 
 router = APIRouter(tags=["signals"])
 
-_PROBLEMS: Final = problems("unauthenticated", "forbidden", "invalid-request", "invalid-cursor", "database-unavailable")
+_PROBLEMS: Final = problems(
+    "unauthenticated", "forbidden", "invalid-request", "invalid-cursor", "session-unreadable", "database-unavailable"
+)
 
 
 @router.get("/signals", operation_id="listSignals", summary="List signals", responses=_PROBLEMS)
@@ -20,7 +22,8 @@ async def list_signals(
     caller: Reader, stores: Store, asked: Asked, session_id: SessionFilter = None
 ) -> PageOf[SignalOut]:
     """Return emitted signals, newest first, by `at`."""
-    page = await stores.projections.signals(replace(asked, user_id=caller.user_id, session_id=session_id))
+    with readable("signals"):
+        page = await stores.projections.signals(replace(asked, user_id=caller.user_id, session_id=session_id))
     return PageOf(items=[SignalOut.of(one) for one in page.items], cursor=page.cursor)
 
 
@@ -29,5 +32,6 @@ async def list_rejections(
     caller: Reader, stores: Store, asked: Asked, session_id: SessionFilter = None
 ) -> PageOf[SignalOut]:
     """Return candidates that did not become signals, newest first; `reason` says why."""
-    page = await stores.projections.rejections(replace(asked, user_id=caller.user_id, session_id=session_id))
+    with readable("rejections"):
+        page = await stores.projections.rejections(replace(asked, user_id=caller.user_id, session_id=session_id))
     return PageOf(items=[SignalOut.of(one) for one in page.items], cursor=page.cursor)

@@ -43,6 +43,7 @@ _CLOSE_CODES: Final = {
     "host-not-allowed": FORBIDDEN,
     "session-not-found": NOT_FOUND,
     "invalid-request": POLICY,
+    "session-unreadable": BROKEN,
 }
 
 _log = logger("socket")

@@ -84,7 +84,14 @@ async def create_ticket(
             "description": "Frames, for ever. `id` is the frame's cursor, `event` its type, `data` the frame.",
             "content": {"text/event-stream": {"example": _FRAMES}},
         },
-        **problems("unauthenticated", "forbidden", "session-not-found", "invalid-request", "database-unavailable"),
+        **problems(
+            "unauthenticated",
+            "forbidden",
+            "session-not-found",
+            "session-unreadable",
+            "invalid-request",
+            "database-unavailable",
+        ),
     },
 )
 async def stream_events(
