@@ -2,10 +2,12 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from algoexec.api.errors import ApiProblem
+from algoexec.domain.errors import StoreError
 from algoexec.ports.stores import ApiKey, ApiKeys, Scope
 
 KEY_MARK: Final = "ae_"
@@ -17,11 +19,14 @@ class Caller:
     """Who asks. `user_id` None: a service, which may act for anybody.
 
     `id` tells callers apart: in tickets, in idempotency keys, and as `by` in the journal.
+    By `expires_at` (Unix seconds) and `key_digest` their credential is checked again.
     """
 
     id: str
     user_id: str | None
     scope: Scope
+    expires_at: float | None = None
+    key_digest: str | None = field(default=None, repr=False)
 
     def may_act_for(self, user_id: str) -> bool:
         """Return whether that user's sessions are this caller's to see."""
@@ -84,6 +89,20 @@ class Authenticator:
             raise unauthenticated("This is no API key, and JWT are not set up here.")
         return await self._verifier.verify(credential)
 
+    async def still_knows(self, caller: Caller, now: datetime) -> bool:
+        """Return whether a caller who was let in still would be: the key not revoked, the JWT not expired.
+
+        While keys cannot be looked up nobody is thrown out.
+        """
+        if caller.expires_at is not None and now.timestamp() > caller.expires_at:
+            return False
+        try:
+            if caller.key_digest is not None:
+                return await self._keys.by_digest(caller.key_digest) is not None
+            return caller is not LOCAL or await self.is_open()
+        except StoreError:
+            return True
+
     async def _by_key(self, text: str) -> Caller:
         key = await self._keys.by_digest(digest_of(text))
         if key is None or key.revoked_at is not None:
@@ -93,7 +112,7 @@ class Authenticator:
 
 def caller_of(key: ApiKey) -> Caller:
     """Return the caller that a key stands for."""
-    return Caller(id=f"key:{key.id}", user_id=key.user_id, scope=key.scope)
+    return Caller(id=f"key:{key.id}", user_id=key.user_id, scope=key.scope, key_digest=key.digest)
 
 
 def new_key_text() -> tuple[str, str]:

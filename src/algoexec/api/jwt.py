@@ -131,7 +131,12 @@ class JwtVerifier:
         if key is None:
             raise unauthenticated("The JWT is signed with an unknown key.")
         claims = self._claims(token, key)
-        return Caller(id=f"jwt:{claims['sub']}", user_id=claims["sub"], scope=_scope(claims["scope"]))
+        return Caller(
+            id=f"jwt:{claims['sub']}",
+            user_id=claims["sub"],
+            scope=_scope(claims["scope"]),
+            expires_at=claims["exp"] + _LEEWAY,
+        )
 
     def _claims(self, token: str, key: OctKey | RSAKey | ECKey) -> Mapping[str, Any]:
         registry = jwt.JWTClaimsRegistry(

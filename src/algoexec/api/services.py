@@ -26,7 +26,8 @@ class ApiOptions:
     """What bootstrap takes from the settings.
 
     `cors_origins` are pages of other hosts that may call; `idempotency_secret` keys the
-    digests of remembered requests.
+    digests of remembered requests; `credential_check` is how often, in seconds, an open
+    stream's credential is looked at again.
     """
 
     version: str
@@ -34,3 +35,4 @@ class ApiOptions:
     cors_origins: frozenset[str] = frozenset()
     modes: frozenset[Mode] = frozenset({Mode.SIGNALS})
     largest_body: int = 64 * 1024
+    credential_check: float = 15.0

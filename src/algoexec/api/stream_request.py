@@ -1,16 +1,21 @@
 """What a stream is asked for, the same for WebSocket and SSE."""
 
+import asyncio
 import re
 from typing import Final
 
+from fastapi.requests import HTTPConnection
+
 from algoexec.api.auth import Caller
-from algoexec.api.dependencies import SESSION_ID, session_of
+from algoexec.api.dependencies import SESSION_ID, options_of, services_of, session_of
 from algoexec.api.directory import CallersSessions
 from algoexec.api.errors import ApiProblem
 from algoexec.runtime.cursor import LONGEST
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.watcher import Filter, Watcher
 from algoexec.runtime.wire import TOPICS
+
+CREDENTIAL_OVER: Final = "the credential is revoked or expired"
 
 _SESSION_ID: Final = re.compile(SESSION_ID)
 
@@ -31,6 +36,15 @@ async def open_watch(
     # A cursor too long to be ours is as good as an unknown one, and need not be carried on.
     known = since[: LONGEST + 1] if since else None
     return registry.hub.watch(wanted, CallersSessions(registry, caller.user_id), known)
+
+
+async def credential_over(connection: HTTPConnection, caller: Caller) -> None:
+    """Return once the credential that opened a stream is revoked or expired."""
+    services, every = services_of(connection), options_of(connection).credential_check
+    while True:
+        await asyncio.sleep(every)
+        if not await services.authenticator.still_knows(caller, services.clock.now()):
+            return
 
 
 def _topics(text: str | None) -> frozenset[str] | None:

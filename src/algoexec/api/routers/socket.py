@@ -1,7 +1,9 @@
 """The stream as a WebSocket."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Final, Never
 
 import orjson
@@ -14,7 +16,7 @@ from algoexec.api.auth import Caller
 from algoexec.api.dependencies import caller_of, options_of, require, services_of, tickets_of
 from algoexec.api.errors import ApiProblem
 from algoexec.api.origin import is_own_or_listed
-from algoexec.api.stream_request import open_watch
+from algoexec.api.stream_request import CREDENTIAL_OVER, credential_over, open_watch
 from algoexec.domain.errors import StoreError
 from algoexec.ports.stores import Scope
 from algoexec.runtime.watcher import EndReason, WatchEnded, Watcher
@@ -65,8 +67,9 @@ class SignalsSocket:
         socket = WebSocket(scope, receive, send)
         await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None)
         try:
-            async with await _watcher(socket) as watcher:
-                await _serve(receive, send, watcher)
+            caller = await _caller(socket)
+            async with await _watcher(socket, caller) as watcher:
+                await _serve(receive, send, watcher, partial(credential_over, socket, caller))
         except WebSocketDisconnect:
             return
         except _Closing as closing:
@@ -83,8 +86,7 @@ class SignalsSocket:
 ROUTE: Final = WebSocketRoute("/ws/signals", SignalsSocket(), name="signals")
 
 
-async def _watcher(socket: WebSocket) -> Watcher:
-    caller = await _caller(socket)
+async def _watcher(socket: WebSocket, caller: Caller) -> Watcher:
     asked = socket.query_params
     registry = services_of(socket).registry
     return await open_watch(registry, caller, asked.get("session_id"), asked.get("topics"), asked.get("since"))
@@ -124,14 +126,20 @@ def _redeem(socket: WebSocket, ticket: str) -> Caller:
     return require(caller, Scope.READ)
 
 
-async def _serve(receive: Receive, send: Send, watcher: Watcher) -> None:
-    """Send until the client goes or the hub ends the watch."""
+async def _serve(receive: Receive, send: Send, watcher: Watcher, over: Callable[[], Awaitable[None]]) -> None:
+    """Send until the client goes, the hub ends the watch, or the credential is `over`."""
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_send(send, watcher))
+            tasks.create_task(_close_when(over))
             await _read_away(receive)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
+
+
+async def _close_when(over: Callable[[], Awaitable[None]]) -> None:
+    await over()
+    raise _Closing(UNAUTHENTICATED, CREDENTIAL_OVER)
 
 
 async def _read_away(receive: Receive) -> Never:

@@ -1,7 +1,9 @@
 """The stream as server-sent events, and tickets for its WebSocket."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request, status
@@ -10,15 +12,19 @@ from sse_starlette import EventSourceResponse
 
 from algoexec.api.dependencies import Options, Reader, Sessions, tickets_of
 from algoexec.api.errors import ApiProblem, problems
-from algoexec.api.stream_request import open_watch
+from algoexec.api.stream_request import CREDENTIAL_OVER, credential_over, open_watch
 from algoexec.api.tickets import LIFETIME
-from algoexec.runtime.watcher import WatchEnded, Watcher
+from algoexec.domain.errors import StoreError
+from algoexec.runtime.watcher import EndReason, WatchEnded, Watcher
 from algoexec.runtime.wire import TOPICS, Message
+from algoexec.telemetry import logger
 
 router = APIRouter(tags=["stream"])
 
 _SEND_TIMEOUT_S: Final = 15.0
 _RETRY: Final = b"retry: 2000\n\n"
+
+_log = logger("stream")
 
 _FRAMES: Final = """\
 retry: 2000
@@ -95,6 +101,7 @@ async def create_ticket(
     },
 )
 async def stream_events(
+    request: Request,
     caller: Reader,
     registry: Sessions,
     session_id: Annotated[str | None, Query(description="Only this session; without it every one you may see.")] = None,
@@ -119,18 +126,32 @@ async def stream_events(
     """
     watcher = await open_watch(registry, caller, session_id, topics, last_event_id or since)
     return EventSourceResponse(
-        _events(watcher), ping=0, send_timeout=_SEND_TIMEOUT_S, headers={"Cache-Control": "no-store"}
+        _events(watcher, partial(credential_over, request, caller)),
+        ping=0,
+        send_timeout=_SEND_TIMEOUT_S,
+        headers={"Cache-Control": "no-store"},
     )
 
 
-async def _events(watcher: Watcher) -> AsyncIterator[bytes]:
-    async with watcher, aclosing(watcher.messages()) as messages:
-        yield _RETRY
-        try:
+async def _events(watcher: Watcher, over: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    ending = asyncio.create_task(_end_when(over, watcher))
+    try:
+        async with watcher, aclosing(watcher.messages()) as messages:
+            yield _RETRY
             async for message in messages:
                 yield _event(message)
-        except WatchEnded as ended:
-            yield f": {ended}\n\n".encode()
+    except WatchEnded as ended:
+        yield f": {ended}\n\n".encode()
+    except StoreError as error:
+        _log.warning("stream ended", error=str(error))
+        yield b": the database does not answer; connect again later\n\n"
+    finally:
+        ending.cancel()
+
+
+async def _end_when(over: Callable[[], Awaitable[None]], watcher: Watcher) -> None:
+    await over()
+    watcher.end(EndReason.RESTART, CREDENTIAL_OVER)
 
 
 def _event(message: Message) -> bytes:
