@@ -3,11 +3,13 @@
 import os
 import secrets
 import socket
+from contextlib import suppress
+from pathlib import Path
 
 
 def new_owner() -> str:
     """Return a name for this process that no other and no later one has."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+    return f"{_home()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 def is_surely_dead(owner: str, me: str) -> bool:
@@ -34,3 +36,15 @@ def _place(owner: str) -> tuple[str, str]:
     """Return host and process number; a name that is not of our making has no number."""
     host, _, rest = owner.partition("/")
     return host, rest.partition("/")[0]
+
+
+def _home() -> str:
+    """Return where process numbers mean the same: this host since its last start, and this pid namespace.
+
+    Containers may share a host name; they do not share these.
+    """
+    marks = [socket.gethostname()]
+    with suppress(OSError):
+        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:8])
+        marks.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    return "-".join(marks)

@@ -28,6 +28,7 @@ class Projector:
         self._stores = stores
         self._clock = clock
         self._entries: dict[tuple[str, InstrumentKey, str], list[JournalEntry]] = defaultdict(list)
+        self._behind: set[str] = set()
         self._states: dict[str, EngineState] = {}
         self._statuses: dict[str, tuple[EngineState, str | None]] = {}
         self._wake = asyncio.Event()
@@ -35,7 +36,13 @@ class Projector:
         self._progress = Pulse()
 
     def project(self, state: EngineState, entries: list[JournalEntry]) -> None:
-        """Take over durable entries of one session."""
+        """Take over durable entries of one session.
+
+        One of whose entries some were refused gets no later ones: else the mark of how far it
+        is projected would pass them, and the next start would not make them anew.
+        """
+        if state.session_id in self._behind:
+            return
         self._entries[state.venue, state.underlying, state.user_id].extend(entries)
         self._stir()
 
@@ -75,25 +82,27 @@ class Projector:
         statuses, self._statuses = self._statuses, {}
         store = self._stores
         for (venue, underlying, user_id), group in entries.items():
-            await self._insist(partial(store.projections.project, venue, underlying, user_id, group))
+            if not await self._insist(partial(store.projections.project, venue, underlying, user_id, group)):
+                self._behind.update(entry.session_id for entry in group)
         for state in states.values():
             await self._insist(partial(store.snapshots.save, state, self._clock.now()))
         for state, account in statuses.values():
             args = (state.session_id, state.status, state.reason, account)
             await self._insist(partial(store.sessions.set_status, *args))
 
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write until it is written: the same again changes nothing."""
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> bool:
+        """Write until it is written, for the same again changes nothing; False when it is refused for good."""
         refusals = 0
         for pause in backoff(0.1, 2.0):
             try:
-                return await write()
+                await write()
+                return True
             except StoreUnavailable as error:
                 _log.warning("projection waits", error=str(error))
             except Exception:  # noqa: BLE001 - a task's root: one write that fails for ever must not stop all others
                 _log.exception("projection refused")
                 refusals += 1
                 if refusals == _REFUSALS:
-                    return None
+                    return False
             await asyncio.sleep(pause)
-        return None
+        return False

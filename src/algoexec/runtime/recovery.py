@@ -31,11 +31,11 @@ def fold(state: EngineState | None, entries: Sequence[JournalEntry]) -> Recovere
     """Fold `entries` onto `state`. Where code and record disagree, the record stands."""
     diverged_at: int | None = None
     for entry in entries:
+        told = state.frames if state is not None else 0
         moved = step(state, entry.record)
         state = moved.state
         if (moved.effects, moved.frames) != (entry.effects, entry.frames):
             diverged_at = diverged_at or entry.record.seq
-            # Numbers that watchers have seen are never given out again.
-            newest = max((frame.number for frame in entry.frames), default=state.frames)
-            state = replace(state, frames=max(state.frames, newest))
+            # Watchers have seen the recorded numbers: the next one follows those, whatever today's code would say.
+            state = replace(state, frames=entry.frames[-1].number if entry.frames else told)
     return None if state is None else Recovered(state=state, diverged_at=diverged_at)

@@ -12,6 +12,8 @@ from algoexec.domain.errors import (
     AlgoexecError,
     BrokerError,
     BrokerUnavailable,
+    DecodeError,
+    DomainError,
     StoreError,
     StoreUnavailable,
     TokenRefused,
@@ -177,7 +179,7 @@ class Registry:
         except TimeoutError as error:
             # Its record may yet become durable: the keeper finds out, and takes it up or buries it.
             raise StoreUnavailable("the journal does not answer; see whether the session was begun") from error
-        except StoreError:
+        except AlgoexecError:
             with suppress(StoreError):  # else the next keeper finds a session that never began
                 await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, account)
                 await self._stores.tokens.delete(row.id)
@@ -237,11 +239,13 @@ class Registry:
         Raises:
             TokenRefused: the broker does not take it either.
         """
-        await self._runner(session_id)
+        runner = await self._runner(session_id)
         self._require_journal()
-        await self._ask_broker(token)
+        account, _ = await self._ask_broker(token)
         await self._stores.tokens.put(session_id, token, expiry_of(token, self._clock.now()))
-        return await self._command(session_id, TokenReplaced())
+        view = await self._command(session_id, TokenReplaced())
+        self._shell.projector.status(runner.state, account)
+        return view
 
     async def stop(self, session_id: str) -> SessionView:
         """End the session."""
@@ -287,7 +291,7 @@ class Registry:
             return profile.account, await market.calendar(self._venue.clock.now().year)
         except TokenRefused:
             raise
-        except BrokerError as error:
+        except (BrokerError, DecodeError) as error:
             _log.warning("token not checked yet", error=str(error))
             return None, Calendar()
 
@@ -295,8 +299,14 @@ class Registry:
         """Return the ledger of the user's newest earlier session of the same venue, day and mode."""
         page = await self._stores.sessions.list(Query(user_id=row.user_id, limit=20), active=False)
         for earlier in page.items:
-            is_alike = (earlier.venue, earlier.day, earlier.mode) == (row.venue, row.day, row.mode)
-            if is_alike and (recovered := await recover(self._stores, earlier.id)) is not None:
+            if (earlier.venue, earlier.day, earlier.mode) != (row.venue, row.day, row.mode):
+                continue
+            try:
+                recovered = await recover(self._stores, earlier.id)
+            except (DecodeError, DomainError):
+                _log.exception("an earlier session cannot be read; nothing is inherited from it", session_id=earlier.id)
+                continue
+            if recovered is not None:
                 return recovered.state.ledger
         return None
 
@@ -357,6 +367,6 @@ def _created(row: SessionRow, day: TradingDay, parameters: Parameters, inherited
 
 def _with_state(row: SessionRow, state: EngineState | None) -> SessionView:
     """Return the view; the row's status may lag behind the state's."""
-    if state is not None:
+    if state is not None and row.is_active:  # a row that is over has the last word: its session may have been buried
         row = replace(row, status=state.status, reason=state.reason, is_active=not state.status.is_over)
     return SessionView(row=row, state=state)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from algoexec.domain.errors import BrokerUnavailable, DomainError, FenceLost, StoreUnavailable
+from algoexec.domain.errors import BrokerUnavailable, FenceLost, StoreUnavailable
 from algoexec.domain.market import Bar
 from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
@@ -188,7 +188,7 @@ class SessionRunner:
         record = self._record(state, event)
         try:
             return record, step(state, record)
-        except DomainError as error:
+        except Exception as error:  # noqa: BLE001 - whatever the core raises, the session must say so, and once
             self._log.exception("contradiction", event_type=type(event).__name__)
             failed = self._record(state, SessionFailed(detail=f"{type(event).__name__}: {error}"))
             return failed, step(state, failed)

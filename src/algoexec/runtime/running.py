@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -34,12 +34,17 @@ class RunningSessions:
     def __init__(self, shell: Shell, *, venue: Venue, stores: Stores, clock: WallClock) -> None:
         """Run nothing yet; call `keep`."""
         self.owner: Final = new_owner()
-        self.store_trouble: str | None = None
         self.venue_trouble: str | None = None
         self._venue_name: str | None = None
         self._shell, self._venue, self._stores, self._clock = shell, venue, stores, clock
+        self._troubles: dict[str, str] = {}
         self._runners: dict[str, SessionRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def store_trouble(self) -> str | None:
+        """What keeps us from keeping leases or taking sessions up; None when nothing does."""
+        return next(iter(self._troubles.values()), None)
 
     def get(self, session_id: str) -> SessionRunner | None:
         """Return the runner of a session; None when it does not run here."""
@@ -59,21 +64,31 @@ class RunningSessions:
         self._tasks[row.id] = asyncio.create_task(self._run(row, runner), name=f"session {row.id}")
 
     async def keep(self) -> None:
-        """Keep our leases, take up sessions that nobody runs, and watch that the venue is the same."""
+        """Keep our leases, take up sessions that nobody runs, and watch that the venue is the same.
+
+        Renewing waits for nothing else: taking up many sessions takes longer than a lease.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("renewing", self._renew))
+            tasks.create_task(self._repeat("taking up", self._take_up))
+
+    async def _repeat(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._watch_venue()
             try:
-                await self._free_the_dead()
-                await self._renew()
-                await self._adopt_abandoned()
-                self.store_trouble = None
+                await work()
+                self._troubles.pop(name, None)
             except StoreError as error:
-                self.store_trouble = str(error)
+                self._troubles[name] = str(error)
                 _log.warning("leases wait for the database", error=str(error))
             except Exception as error:  # noqa: BLE001 - a task's root: if it ended, every lease would be lost
-                self.store_trouble = f"leases are not kept: {error}"
+                self._troubles[name] = f"leases are not kept: {error}"
                 _log.exception("leases are not kept")
             await asyncio.sleep(_RENEW_EVERY_S)
+
+    async def _take_up(self) -> None:
+        await self._watch_venue()
+        await self._free_the_dead()
+        await self._adopt_abandoned()
 
     async def leave(self) -> None:
         """Stop running sessions without ending them, and give their leases back."""
@@ -101,8 +116,10 @@ class RunningSessions:
             _log.error("another owner runs this session", session_id=row.id, error=str(lost))
         except StoreError as error:
             _log.warning("session ended, its lease was not given back", session_id=row.id, error=str(error))
-        except Exception:  # noqa: BLE001 - a task's root: nobody above it would hear of it
+        except Exception as error:  # noqa: BLE001 - a task's root: nobody above it would hear of it
             _log.exception("session failed", session_id=row.id)
+            # Else it would be taken up again, and fail again, every few seconds.
+            await self._bury(row, f"{type(error).__name__}: {error}")
         finally:
             self._runners.pop(row.id, None)
             self._tasks.pop(row.id, None)
@@ -134,17 +151,15 @@ class RunningSessions:
         now = self._clock.now()
         claimed = await self._stores.sessions.claim(row.id, self.owner, now, now + LEASE)
         if claimed is None:
-            return
+            return None
         try:
             recovered = await recover(self._stores, row.id)
             behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
         except (DecodeError, DomainError):
             _log.exception("session cannot be taken up", session_id=row.id)
-            await self._stores.sessions.set_status(row.id, Status.FAILED, UNREADABLE, row.account)
-            return
+            return await self._bury(row, UNREADABLE)
         if recovered is None:
-            await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, row.account)
-            return
+            return await self._bury(row, NEVER_BEGAN)
         state = recovered.state
         runner = SessionRunner(self._shell, state, epoch=claimed.epoch, account=claimed.account)
         self._shell.projector.project(state, list(behind))
@@ -153,7 +168,16 @@ class RunningSessions:
             runner.tell(Halted(by="service", reason=f"record {recovered.diverged_at} reads otherwise in this version"))
         self._stop_if_gone(runner)
         _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
-        self.start(claimed, runner)
+        return self.start(claimed, runner)
+
+    async def _bury(self, row: SessionRow, reason: str) -> None:
+        """Say that a session has failed that cannot say so itself; its token is of no use any more."""
+        try:
+            await self._stores.sessions.set_status(row.id, Status.FAILED, reason, row.account)
+            await self._stores.tokens.delete(row.id)
+            await self._stores.sessions.release(row.id, self.owner)
+        except StoreError as error:
+            _log.warning("failed session stays in the list for now", session_id=row.id, error=str(error))
 
     async def _watch_venue(self) -> None:
         """A session belongs to one run of its venue: when that is gone, so is its market."""
