@@ -109,7 +109,9 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
 async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:
     """Let nobody on a network in without asking who it is."""
     has_jwt = settings.jwks_url is not None or settings.jwt_secret is not None
-    if not settings.is_loopback and not has_jwt and not await stores.api_keys.any():
+    if settings.is_loopback or has_jwt:
+        return
+    if all(key.revoked_at is not None for key in await stores.api_keys.list()):
         raise CannotStart(
             f"ALGOEXEC_HOST is {settings.host}, which others can reach, but nobody could be told apart: "
             "create a key first (algoexec keys create --scope trade --user NAME), or set ALGOEXEC_JWKS_URL or "

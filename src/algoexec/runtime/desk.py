@@ -126,6 +126,8 @@ class MarketDesk:
         listener.tell(self._feed_changed)
         for candle in opened.minutes.candles():
             listener.tell(CandleClosed(candle=candle))
+        if repairs := opened.minutes.repairs():
+            listener.tell(CandlesRepaired(candles=repairs))  # it may have decided on what was believed before
         opened.chain.poll_now()
 
     async def detach(self, listener: Listener) -> None:

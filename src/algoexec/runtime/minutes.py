@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from algoexec.domain.calendar import TradingDay
 from algoexec.domain.errors import BrokerError, DecodeError, TokenRefused
 from algoexec.domain.instruments import InstrumentKey
-from algoexec.domain.market import Bar, Candle
+from algoexec.domain.market import Bar, Candle, Provenance
 from algoexec.engine.candles import CandleAssembler, Settled
 from algoexec.ports.clock import MarketClock
 from algoexec.ports.feed import QuotesChanged
@@ -47,6 +47,10 @@ class Minutes:
     def candles(self) -> list[Candle]:
         """Return today's settled candles, oldest first."""
         return [self._assembler.candles[minute] for minute in sorted(self._assembler.candles)]
+
+    def repairs(self) -> tuple[Candle, ...]:
+        """Return those of today's candles that were found out to be otherwise after they were settled."""
+        return tuple(candle for candle in self.candles() if candle.provenance is Provenance.REPAIRED)
 
     def running(self) -> Bar | None:
         """Return the index's minute under way; None before its first tick."""

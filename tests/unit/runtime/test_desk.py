@@ -191,10 +191,12 @@ async def test_a_minute_that_was_given_up_and_is_found_later_is_a_repair() -> No
         await at(2, 30)
         world.feed.say(FeedLost(detail="cut"))
         await at(4, 3)
+        joined = (await world.listener()).of(CandlesRepaired)
     assert minutes(closed(listener)) == [1, 2, 3]
     (repaired,) = listener.of(CandlesRepaired)
     assert minutes(repaired.candles) == [0, 1], "0 was unknown, and of 1 the volume: its first one was a base line"
     assert {candle.provenance for candle in repaired.candles} == {Provenance.REPAIRED}
+    assert joined == [repaired]  # who joins later may have decided on what was believed before
 
 
 @warped
