@@ -29,6 +29,7 @@ from algoexec.simulation.generated import generated_day
 from algoexec.simulator.wire import EVERYTHING, depth_of, entry, frame
 from algoexec.simulator.wire import Mode as FeedMode
 from algoexec.storage.codec import canonical
+from algoexec.storage.connection import connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.embedded import embedded_mongod
 from algoexec.storage.stores import MongoStores
@@ -41,6 +42,8 @@ MINUTES = 120
 FRAMES_A_MINUTE = 20
 PAUSE_S = (0.1, 0.003)
 """Between minutes, and for each session: what a close leaves to do behind the journal is done before the next."""
+RECORD_BYTES = 1_500
+"""A candle's record with its frame, and now and then a signal."""
 GOAL_MS = 5.0
 COLUMNS = (
     "sessions",
@@ -139,13 +142,27 @@ def run() -> Table:
     """Play two hours of the generated day into 1, 50 and 200 sessions of one credential, on a real MongoDB."""
     configure_logging("console", "error")
     day = generated_day()
-    rows = [asyncio.run(_measure(day, count)) for count in SESSIONS]
+    rows = [asyncio.run(_bare_insert()), *(asyncio.run(_measure(day, count)) for count in SESSIONS)]
     return Table(
         title="One feed of 8 instruments into N sessions (journal on MongoDB, w: majority, j: true)",
         columns=COLUMNS,
         rows=rows,
         note=f"{MINUTES} closes, {FRAMES_A_MINUTE} frames a minute; goal with one session: p99 ≤ {GOAL_MS:.0f} ms.",
     )
+
+
+async def _bare_insert() -> tuple[str, ...]:
+    """Measure the limit: one durable insert of a record's size by the driver alone, on the same disk."""
+    times = list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        async with embedded_mongod(Path(folder)) as uri, connect(uri) as client:
+            for number in range(MINUTES):
+                document = {"number": number, "record": "x" * RECORD_BYTES}
+                begun = perf_counter()
+                await client["benchmark"]["bare"].insert_many([document], ordered=False)
+                times.append((perf_counter() - begun) * 1e3)
+                await asyncio.sleep(PAUSE_S[0])
+    return ("(driver alone)", "", f"{median(times):.2f}", f"{_p99(times):.2f}", "", "")
 
 
 async def _measure(day: SimulatedDay, count: int) -> tuple[str, ...]:
