@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -383,6 +383,40 @@ async def test_a_quiet_market_is_not_a_dead_feed(broker: Broker) -> None:
     async with following(broker, BANK_NIFTY, timing=quiet) as (_, sink):
         await sink.until(FeedConnected)
         await asyncio.sleep(0.2)  # not a wait: twenty pings' time without a frame
+
+    assert sink.of(FeedLost) == []
+
+
+def segments(status: int) -> bytes:
+    """Return a frame in which the venue says of F&O that it trades (2) or has closed (3)."""
+    told = message(kind=2)
+    told.marketInfo.segmentStatus["NSE_FO"] = status
+    return data(told)
+
+
+async def test_a_peer_that_only_answers_pings_while_the_market_trades_is_left(broker: Broker) -> None:
+    async def trade_in_silence(_: Broker, socket: ServerConnection) -> None:
+        await socket.send(segments(2))
+        await socket.wait_closed()
+
+    broker.scripts = [trade_in_silence, stay]
+    async with following(broker, BANK_NIFTY, timing=replace(QUICK, silence=0.05)) as (_, sink):
+        await sink.until(FeedConnected, 2)
+
+    (lost,) = sink.of(FeedLost)
+    assert lost.detail == "no frame for 0.05 s while the market trades"
+
+
+async def test_after_the_close_silence_is_no_sign(broker: Broker) -> None:
+    async def close(_: Broker, socket: ServerConnection) -> None:
+        await socket.send(segments(2))
+        await socket.send(segments(3))
+        await socket.wait_closed()
+
+    broker.scripts = [close]
+    async with following(broker, BANK_NIFTY, timing=replace(QUICK, silence=0.02)) as (_, sink):
+        await sink.until(SegmentsChanged, 2)
+        await asyncio.sleep(0.2)  # not a wait: ten times the silence that would be too long while it trades
 
     assert sink.of(FeedLost) == []
 

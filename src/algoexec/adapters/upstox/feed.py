@@ -21,16 +21,19 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from algoexec.adapters.upstox.decode import QuoteBoard
 from algoexec.adapters.upstox.hosts import is_private
 from algoexec.adapters.upstox.rest import USER_AGENT
-from algoexec.domain.errors import BrokerError, DecodeError, FeedTaken, TokenRefused
+from algoexec.domain.errors import BrokerError, BrokerUnavailable, DecodeError, FeedTaken, TokenRefused
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.feed import Feed, FeedConnected, FeedEvent, FeedLost, FeedTokenRefused
+from algoexec.ports.feed import Feed, FeedConnected, FeedEvent, FeedLost, FeedTokenRefused, SegmentsChanged
 
 _MODE: Final = "full"
 _LARGEST_FRAME: Final = 4 * 2**20
 """Bytes. 2,000 instruments in mode full, their maximum, are under 1 MB."""
 _FRAMES_AHEAD: Final = 8
 """Frames that may wait for the sink; then the socket is not read, and the sender feels it."""
+
+_SEGMENTS: Final = ("NSE_INDEX", "NSE_FO")
+_TRADES: Final = "NORMAL_OPEN"
 
 # Its debug lines carry the URI, and the URI carries a code.
 _log = logging.getLogger("algoexec.feed.socket")
@@ -44,7 +47,9 @@ class FeedTiming:
     The delay after the n-th loss in a row is drawn from the upper half of `first_delay * 2**n`,
     at most `longest_delay`; the row ends when a connection has stood for `steady`. A feed that
     another program holds (403) is tried again after each of `taken_delays`, then at the last.
-    A peer that does not answer a ping is dead after `ping_every + ping_timeout` at most.
+    A peer that does not answer a ping is dead after `ping_every + ping_timeout` at most; one
+    that does is let go of after `silence` without a frame while the venue itself says that our
+    segments trade. At any other time silence is no sign of anything.
     """
 
     first_delay: float = 0.5
@@ -55,6 +60,7 @@ class FeedTiming:
     close_timeout: float = 1.0
     ping_every: float = 9.0
     ping_timeout: float = 9.0
+    silence: float = 30.0
 
     def delay(self, losses: int, chance: float) -> float:
         """Return the delay after `losses` in a row, at least 1; `chance` is in [0, 1)."""
@@ -94,6 +100,7 @@ class UpstoxFeed(Feed):
         self._socket: ClientConnection | None = None
         self._board = QuoteBoard()
         self._renewed = asyncio.Event()
+        self._is_trading = False
         self._losses = self._taken = self._refused_codes = self._requests = 0
         self.undecodable = 0
         """Frames that made no sense and were dropped."""
@@ -140,11 +147,20 @@ class UpstoxFeed(Feed):
     async def _follow(self, sink: Callable[[FeedEvent], None]) -> None:
         """Read one connection to its end, which is always an exception."""
         self._renewed.clear()
+        self._is_trading = False
         async with self._connection() as socket:
             await self._request("sub", list(self._wanted))
             sink(FeedConnected())
             while True:
-                self._read(await socket.recv(), sink)
+                self._read(await self._next(socket), sink)
+
+    async def _next(self, socket: ClientConnection) -> bytes | str:
+        try:
+            async with asyncio.timeout(self._timing.silence if self._is_trading else None):
+                return await socket.recv()
+        except TimeoutError as error:
+            detail = f"no frame for {self._timing.silence:g} s while the market trades"
+            raise BrokerUnavailable(detail) from error
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[ClientConnection]:
@@ -202,6 +218,8 @@ class UpstoxFeed(Feed):
             self.undecodable += 1
             self.last_undecodable = str(error)
             return
+        if isinstance(event, SegmentsChanged):
+            self._is_trading = any(event.segments.get(segment) == _TRADES for segment in _SEGMENTS)
         self._observe(event.at)
         sink(event)
 
