@@ -11,7 +11,7 @@ from algoexec.simulation.black76 import forward_of
 from algoexec.simulation.book import Book, book_around
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.expansion import MINUTE_MS, Tick
-from algoexec.simulation.pricing import Pricer, half_spread, years_left
+from algoexec.simulation.pricing import Pricer, half_spread, to_tick, years_left
 from algoexec.simulation.tape import DaySoFar, Tape, future_tape, index_tape, key_number, option_tape
 
 type Contract = Future | Option
@@ -56,6 +56,7 @@ class ChainRow(NamedTuple):
     put: Quote | None
 
 
+PRICE_BAND: Final = 0.1
 _LOTS_AT_THE_MONEY: Final = 90_000
 _FUTURE_HALF_SPREAD: Final = 4
 """In ticks."""
@@ -149,6 +150,15 @@ class Exchange:
         if key not in self._previous:
             self._previous[key] = self._close_before(key)
         return self._previous[key]
+
+    def price_limits(self, key: InstrumentKey) -> tuple[float, float]:
+        """Return the lowest and the highest price that the exchange takes for a contract today.
+
+        A future may move a tenth of its previous close; an option by what a tenth of the index is.
+        """
+        contract, close = self.contracts[key], self.previous_close(key)
+        width = PRICE_BAND * (close if isinstance(contract, Future) else self.day.previous_close())
+        return to_tick(close - width, contract.tick_size), to_tick(close + width, contract.tick_size)
 
     def open_interest(self, key: InstrumentKey, at: int) -> int:
         """Return the open interest in units; 0 for an index."""

@@ -105,6 +105,14 @@ class Matcher:
         """Whether no order rests or waits: then views need not be shown."""
         return not self._resting and not self._stops
 
+    def __contains__(self, order_id: object) -> bool:
+        """Whether an order rests here."""
+        return order_id in self._resting
+
+    def waits(self, order_id: str) -> bool:
+        """Return whether an order waits for its trigger."""
+        return order_id in self._stops
+
     def show(self, view: MarketView) -> Shown:
         """Move on to a newer view; an older one, or the same, changes nothing."""
         if self.view is not None and view.at <= self.view.at:

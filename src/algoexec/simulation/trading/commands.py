@@ -1,0 +1,72 @@
+"""What can be asked of the trading floor. Applying the same commands to the same market gives the same books."""
+
+from dataclasses import dataclass
+
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.orders import Product
+from algoexec.simulation.trading.intervention import NOTHING, Intervention
+from algoexec.simulation.trading.orders import OrderChange, OrderRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something that `user` asks at a moment, in milliseconds since the epoch."""
+
+    at: int
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount(Command):
+    """Begin the day with so much cash, in paise; an account that is open stays as it is."""
+
+    funds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder(Command):
+    """Place an order, or its slices."""
+
+    request: OrderRequest
+    intervention: Intervention = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyOrder(Command):
+    """Change an order that is not finished."""
+
+    change: OrderChange
+    intervention: Intervention = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder(Command):
+    """Withdraw an order that is not finished."""
+
+    order_id: str
+    intervention: Intervention = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAll(Command):
+    """Withdraw every order that is not finished; with `tag` those that carry it."""
+
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitAll(Command):
+    """Close every position at the market, shorts first; with `tag` those that orders with it opened."""
+
+    tag: str | None = None
+    intervention: Intervention = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertPosition(Command):
+    """Move open units of a position to another product."""
+
+    instrument: InstrumentKey
+    old: Product
+    new: Product
+    quantity: int
