@@ -1,26 +1,39 @@
 """The simulated broker: all that an endpoint may ask."""
 
 import secrets
+from datetime import time
 from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from algoexec.domain.calendar import ist
+from algoexec.domain.calendar import IST, ist
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.exchange import Exchange
+from algoexec.simulator.accounts import Accounts
 from algoexec.simulator.configuration import SimulatorSettings
-from algoexec.simulator.errors import missing_parameter, unknown_instrument
+from algoexec.simulator.errors import missing_parameter, out_of_service, read_only_token, unknown_instrument
 from algoexec.simulator.hub import FeedHub
+from algoexec.simulator.kill_switch import Brake, NoTrading, Trading
+from algoexec.simulator.lifelines import Lifelines
 from algoexec.simulator.market_clock import SteppedClock
 from algoexec.simulator.player import Player
-from algoexec.simulator.rates import RateLimits
-from algoexec.simulator.users import User, user_if_any, user_of
+from algoexec.simulator.rates import ORDERS, REGISTERED_ALGO, RateLimits
+from algoexec.simulator.static_ip import Addresses, addresses_of, require_address
+from algoexec.simulator.users import Token, User, token_if_any, token_of
+from algoexec.simulator.users_file import Account
+
+SERVICE_BEGINS_AT: Final = time(5, 30)
+"""IST; it ends at midnight. Source: Upstox's Get Fund And Margin documentation; that orders keep the same
+hours is a guess."""
 
 
 class SimulatedBroker:
-    """One run of one day. `instance` names the run: another run of the same day has another name."""
+    """One run of one day. `instance` names the run: another run of the same day has another name.
+
+    `trading` is what the kill switch asks and tells of orders and positions.
+    """
 
     def __init__(self, day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) -> None:
         """Stand at the start of the day; `player` makes it go."""
@@ -28,9 +41,12 @@ class SimulatedBroker:
         self.settings: Final = settings
         self.exchange: Final = Exchange(day)
         self.clock: Final = SteppedClock(round(start.timestamp() * 1000), settings.speed)
-        self.hub: Final = FeedHub(self.exchange, self.clock)
+        self.accounts: Final = Accounts(settings.users, day.session.date)
+        self.lifelines: Final = Lifelines(lambda token: self.accounts.is_dead(token, self.clock.now_ms))
+        self.hub: Final = _Hub(self.exchange, self.clock, self.lifelines)
         self.player: Final = Player(self.clock, self.hub, settings, wall)
         self.instance: Final = f"sim-{day.name}-{secrets.token_hex(4)}"
+        self.trading: Trading = NoTrading()
         self._rates = RateLimits()
 
     def caller(self, connection: HTTPConnection, api: str) -> User:
@@ -39,9 +55,36 @@ class SimulatedBroker:
         Raises:
             Refusal: no valid token, or too many calls.
         """
-        user = user_of(connection)
-        self._count(user, api)
-        return user
+        return self.token(connection, api).user
+
+    def token(self, connection: HTTPConnection, api: str) -> Token:
+        """Return with which token `api` is called.
+
+        Raises:
+            Refusal: no valid token, or too many calls.
+        """
+        token = token_of(connection)
+        self.accounts.admit(token, self.clock.now_ms)
+        self._count(token.user, api)
+        return token
+
+    def trader(self, connection: HTTPConnection, *, orders: int = 1) -> User:
+        """Return who places, changes or cancels `orders` orders; each child of a slice is one.
+
+        What a gateway knows of a caller comes first: token, its scope, the address, the rate. Whether there
+        is service at that hour only the service behind it says. The order is a guess: it is not documented.
+
+        Raises:
+            Refusal: no valid token, a read-only one, an address that is not registered, too many orders, or
+                no service at this hour.
+        """
+        token = token_of(connection)
+        self.accounts.admit(token, self.clock.now_ms)
+        self.require_full_token(token.user)
+        self._require_address(connection, token.user)
+        self._count_orders(token.user, orders)
+        self.require_service()
+        return token.user
 
     def anybody(self, connection: HTTPConnection, api: str) -> None:
         """Let everybody in but those with a bad token, as the broker's public endpoints do.
@@ -49,9 +92,44 @@ class SimulatedBroker:
         Raises:
             Refusal: the token is bad, or its owner calls too often.
         """
-        user = user_if_any(connection)
-        if user is not None:
-            self._count(user, api)
+        token = token_if_any(connection)
+        if token is not None:
+            self.accounts.admit(token, self.clock.now_ms)
+            self._count(token.user, api)
+
+    def account(self, user: User) -> Account:
+        """Return what the user has and may do."""
+        return self.accounts.account(user)
+
+    def addresses(self, user: User) -> Addresses:
+        """Return from where the user's orders may come."""
+        return addresses_of(self.account(user), self.accounts.state.registrations.get(user.id))
+
+    def brake(self, user: User) -> Brake:
+        """Return the user's kill switch; its `require` tells whether a new order may go into a segment."""
+        return Brake(user, self.account(user), self.accounts.state.killed.get(user.id, {}))
+
+    def in_service(self) -> bool:
+        """Whether funds and orders are served: 05:30 to midnight, IST, market time."""
+        return self.clock.now().astimezone(IST).time() >= SERVICE_BEGINS_AT
+
+    def require_service(self) -> None:
+        """Let a call for money or orders pass that comes in service hours.
+
+        Raises:
+            Refusal: it comes at night.
+        """
+        if not self.in_service():
+            raise out_of_service()
+
+    def require_full_token(self, user: User) -> None:
+        """Let a user pass whose tokens can do more than read.
+
+        Raises:
+            Refusal: they cannot.
+        """
+        if self.account(user).extended:
+            raise read_only_token()
 
     def instrument(self, key: str) -> InstrumentKey:
         """Return the key of a listed instrument.
@@ -63,9 +141,30 @@ class SimulatedBroker:
             raise unknown_instrument(key)
         return InstrumentKey(key)
 
+    def _require_address(self, connection: HTTPConnection, user: User) -> None:
+        caller = None if connection.client is None else connection.client.host
+        require_address(self.account(user), self.addresses(user), caller)
+
     def _count(self, user: User, api: str) -> None:
         if self.settings.rate_limits:
             self._rates.count(user.id, api, self.clock.now_ms)
+
+    def _count_orders(self, user: User, orders: int) -> None:
+        if self.settings.rate_limits:
+            windows = REGISTERED_ALGO if self.account(user).registered_algo else ORDERS
+            self._rates.count(user.id, "orders", self.clock.now_ms, orders, windows)
+
+
+class _Hub(FeedHub):
+    """A hub that parts with sockets whose tokens die as market time goes on."""
+
+    def __init__(self, exchange: Exchange, clock: SteppedClock, lifelines: Lifelines) -> None:
+        super().__init__(exchange, clock)
+        self._lifelines = lifelines
+
+    def tell(self, after: int, until: int) -> None:
+        super().tell(after, until)
+        self._lifelines.cut()
 
 
 def required(connection: HTTPConnection, name: str) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Final
 
+from algoexec.simulator.users_file import Users
+
 BEFORE_THE_OPEN: Final = time(9, 14, 50)
 LONGEST_STEP_MS: Final = 250
 
@@ -20,6 +22,8 @@ class SimulatorSettings:
     many frames lie behind its newest pong. So a client that does not read holds a paced clock,
     and is at most that many frames (and what its own library buffers) behind it.
 
+    `feeds_per_user` holds for users of whom the users file says neither plan nor number.
+
     Raises:
         ValueError: a speed, step or count that is not positive, or a step above 250 ms.
     """
@@ -34,6 +38,8 @@ class SimulatorSettings:
     most_unsent_frames: int = 20_000
     """An unpaced socket with more than these unsent is dropped: it would never catch up."""
     rate_limits: bool = True
+    users: Users | None = None
+    """What the users file says; None: there is none, and every token is an account of its own."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played."""

@@ -30,6 +30,32 @@ def rate_limited() -> Refusal:
     return Refusal(429, "UDAPI10005", "Too Many Request Sent")
 
 
+def out_of_service() -> Refusal:
+    """Return the refusal of a call for money or orders at night."""
+    return Refusal(423, "UDAPI100072", "This service is available from 5:30 AM to 12:00 AM IST")
+
+
+def read_only_token() -> Refusal:
+    """Return the refusal of an extended token where more than reading is asked.
+
+    The code is documented; the status is what callers of the real API report.
+    """
+    return Refusal(401, "UDAPI100067", "The API you are trying to access is not permitted with an extended_token")
+
+
+def address_refused(why: str) -> Refusal:
+    """Return the refusal of an order from an address that is not registered.
+
+    A guess: several users of the real API report this code and status, the documentation does not.
+    """
+    return Refusal(403, "UDAPI1154", f"Access to this API is blocked due to static IP restrictions: {why}")
+
+
+def invalid_input(message: str) -> Refusal:
+    """Return the refusal of a body or value that makes no sense."""
+    return Refusal(400, "UDAPI100036", message)
+
+
 def unknown_instrument(key: str) -> Refusal:
     """Return the refusal of an instrument key that is not listed."""
     return Refusal(400, "UDAPI100011", f"Invalid Instrument key: {key}")

@@ -1,7 +1,9 @@
-"""Who is calling: every token is its own user, unless it says that it is bad."""
+"""Who is calling. A token names an account, or is an account of its own; its digest stands for it from then on."""
 
 import hashlib
+import re
 from dataclasses import dataclass
+from datetime import time
 from typing import Final
 
 from starlette.requests import HTTPConnection
@@ -10,6 +12,7 @@ from algoexec.simulator.errors import token_refused
 
 _REFUSED: Final = ("bad-", "expired-")
 _NAMED: Final = "user:"
+_NAME: Final = re.compile(r"user:(?P<name>[^:]+)(?::(?!exp=)[^:]+)?(?::exp=(?P<exp>\d\d:\d\d))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +22,38 @@ class User:
     id: str
 
 
-def user_of(connection: HTTPConnection) -> User:
-    """Return the caller.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token as it was presented.
 
-    A token `user:NAME` is the user NAME; of any other the user id is a digest.
+    `digest` stands for it, so that nothing that is kept or logged lets anybody in. `is_named` tells a
+    `user:` token. `expires` is the token's own death, a time (IST) of the played day; None leaves it to
+    the broker's rule.
+    """
+
+    digest: str
+    user: User
+    is_named: bool
+    expires: time | None
+
+
+def token_of(connection: HTTPConnection) -> Token:
+    """Return the caller's token.
+
+    `user:NAME` is the account NAME. `user:NAME:ANYTHING` is a further token of the same account, and
+    `:exp=HH:MM` at the end is when it dies. Of any other token the account is a digest.
 
     Raises:
-        Refusal: no token, or one that begins with `bad-` or `expired-`.
+        Refusal: no token, one that begins with `bad-` or `expired-`, or a `user:` token of another form.
     """
-    user = user_if_any(connection)
-    if user is None:
+    token = token_if_any(connection)
+    if token is None:
         raise token_refused()
-    return user
+    return token
 
 
-def user_if_any(connection: HTTPConnection) -> User | None:
-    """Return the caller, None without an Authorization header: some endpoints are public.
+def token_if_any(connection: HTTPConnection) -> Token | None:
+    """Return the caller's token, None without an Authorization header: some endpoints are public.
 
     Raises:
         Refusal: the token is a bad one.
@@ -42,10 +61,27 @@ def user_if_any(connection: HTTPConnection) -> User | None:
     header = connection.headers.get("authorization")
     if header is None:
         return None
-    scheme, _, token = header.partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token or token.startswith(_REFUSED):
+    scheme, _, text = header.partition(" ")
+    text = text.strip()
+    if scheme.lower() != "bearer" or not text or text.startswith(_REFUSED):
         raise token_refused()
-    if token.startswith(_NAMED) and len(token) > len(_NAMED):
-        return User(token.removeprefix(_NAMED))
-    return User("SIM" + hashlib.sha256(token.encode()).hexdigest()[:6].upper())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if text.startswith(_NAMED):
+        return _named(text, digest)
+    return Token(digest=digest, user=User("SIM" + digest[:6].upper()), is_named=False, expires=None)
+
+
+def _named(text: str, digest: str) -> Token:
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise token_refused()
+    return Token(digest=digest, user=User(match["name"]), is_named=True, expires=_clock_time(match["exp"]))
+
+
+def _clock_time(text: str | None) -> time | None:
+    if text is None:
+        return None
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise token_refused() from error
