@@ -1,6 +1,7 @@
 """The simulated broker: all that an endpoint may ask."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import time
 from typing import Final
 
@@ -11,8 +12,10 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.exchange import Exchange
+from algoexec.simulation.trading.commands import Command
 from algoexec.simulator.accounts import Accounts
 from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.dealing import Dealing
 from algoexec.simulator.errors import missing_parameter, out_of_service, read_only_token, unknown_instrument
 from algoexec.simulator.hub import FeedHub
 from algoexec.simulator.kill_switch import Brake, NoTrading, Trading
@@ -20,6 +23,7 @@ from algoexec.simulator.lifelines import Lifelines
 from algoexec.simulator.market_clock import SteppedClock
 from algoexec.simulator.player import Player
 from algoexec.simulator.rates import ORDERS, REGISTERED_ALGO, RateLimits
+from algoexec.simulator.state_log import ClockAt, ClockMarks, Entry, StateLog
 from algoexec.simulator.static_ip import Addresses, addresses_of, require_address
 from algoexec.simulator.users import Token, User, token_if_any, token_of
 from algoexec.simulator.users_file import Account
@@ -44,10 +48,32 @@ class SimulatedBroker:
         self.accounts: Final = Accounts(settings.users, day.session.date)
         self.lifelines: Final = Lifelines(lambda token: self.accounts.is_dead(token, self.clock.now_ms))
         self.hub: Final = _Hub(self.exchange, self.clock, self.lifelines)
-        self.player: Final = Player(self.clock, self.hub, settings, wall)
-        self.instance: Final = f"sim-{day.name}-{secrets.token_hex(4)}"
+        self.dealing: Final = Dealing(self.exchange, lambda user: self.account(User(user)).funds_paise)
+        self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step)
+        self.instance = f"sim-{day.name}-{secrets.token_hex(4)}"
+        self._marks: ClockMarks | None = None
         self.trading: Trading = NoTrading()
         self._rates = RateLimits()
+
+    def resume(self, log: StateLog, entries: Iterable[Entry]) -> None:
+        """Be the exchange that wrote `entries`, and write down in `log` what happens from now on."""
+        self.instance = log.run.instance
+        for entry in entries:
+            match entry:
+                case ClockAt(ms=ms):
+                    self.clock.now_ms = max(self.clock.now_ms, ms)
+                case Command():
+                    self.dealing.replay(entry)
+                case _:
+                    self.accounts.replay([entry])
+        self.dealing.advance(self.clock.now_ms)
+        self.dealing.log, self.accounts.on_event = log, log.append
+        self._marks = ClockMarks(log, self.settings.speed)
+
+    def _before_step(self, until: int) -> None:
+        if self._marks is not None:
+            self._marks.pass_to(until)
+        self.dealing.advance(until)
 
     def caller(self, connection: HTTPConnection, api: str) -> User:
         """Return who calls `api`.

@@ -1,6 +1,7 @@
-"""Moves the market clock and tells the feed: the only one who does either."""
+"""Moves the market clock, and tells the floor and the feed: the only one who does."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from algoexec.ports.clock import WallClock
@@ -20,12 +21,20 @@ class Player:
     anew from where it stands: a slow machine makes market time slow.
     """
 
-    def __init__(self, clock: SteppedClock, hub: FeedHub, settings: SimulatorSettings, wall: WallClock) -> None:
-        """Move `clock` by `wall` time."""
+    def __init__(
+        self,
+        clock: SteppedClock,
+        hub: FeedHub,
+        settings: SimulatorSettings,
+        wall: WallClock,
+        before_step: Callable[[int], None],
+    ) -> None:
+        """Move `clock` by `wall` time; `before_step` is told each moment that it is about to reach."""
         self._clock: Final = clock
         self._hub: Final = hub
         self._settings: Final = settings
         self._wall: Final = wall
+        self._before_step: Final = before_step
         self._anchor = (0.0, 0)
 
     async def run(self) -> None:
@@ -40,8 +49,10 @@ class Player:
 
     def _step(self) -> None:
         before = self._clock.now_ms
-        self._clock.now_ms = before + self._settings.step_ms
-        self._hub.tell(before, self._clock.now_ms)
+        until = before + self._settings.step_ms
+        self._before_step(until)
+        self._clock.now_ms = until
+        self._hub.tell(before, until)
 
     def _due_in(self) -> float:
         """Return wall seconds until the next step is due; negative when it is late."""

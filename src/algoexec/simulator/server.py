@@ -4,16 +4,19 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulator.app import create_app
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.state_log import StateLog
 from algoexec.simulator.uplink import CountedWebSocket
 
 LOOPBACK = "127.0.0.1"
@@ -40,15 +43,40 @@ async def serve(
     *,
     host: str = LOOPBACK,
     port: int = 0,
+    state: Path | None = None,
 ) -> AsyncIterator[RunningSimulator]:
     """Serve `day` until the block is left; port 0 takes a free one.
 
+    With `state`, a file, it goes on as the exchange that left it there; without, it is a new one each time.
+
     Raises:
         ValueError: `host` is not a loopback address: a made-up broker belongs on no network.
+        BadStateLog: the state is another day's, or in use, or none.
         OSError: the port is taken.
     """
     listener = _listen(host, port)
     app = create_app(day, settings, wall)
+    broker: SimulatedBroker = app.state.broker
+    with closing(listener), _kept(broker, state):
+        async with _serving(app, listener) as task:
+            address, bound = listener.getsockname()[:2]
+            yield RunningSimulator(url=f"http://{_bracketed(address)}:{bound}", broker=broker, task=task)
+
+
+@contextmanager
+def _kept(broker: SimulatedBroker, state: Path | None) -> Iterator[None]:
+    """Let the broker go on from the state, and write to it until the block is left."""
+    if state is None:
+        yield
+        return
+    log, entries = StateLog.open(state, broker.exchange.day, broker.instance)
+    with closing(log):
+        broker.resume(log, entries)
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
     server = _Server(
         uvicorn.Config(
             app,
@@ -65,12 +93,10 @@ async def serve(
     task = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
     try:
         await _until_started(server, task)
-        address, bound = listener.getsockname()[:2]
-        yield RunningSimulator(url=f"http://{_bracketed(address)}:{bound}", broker=app.state.broker, task=task)
+        yield task
     finally:
         server.should_exit = True
         await asyncio.wait([task])
-        listener.close()
 
 
 class _Server(uvicorn.Server):
