@@ -9,18 +9,22 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.errors import Refusal, refusal_response, success, token_refused
+from algoexec.simulator.feed_limits import violation
+from algoexec.simulator.lifelines import TokenDied
 from algoexec.simulator.subscriber import Subscriber
 from algoexec.simulator.uplink import STATE_KEY
-from algoexec.simulator.users import User
+from algoexec.simulator.users import Token, User
 from algoexec.simulator.wire import Mode
 
 SOCKET_PATH: Final = "/market-data-feeder/v3/upstox-developer-api/feeds"
 """Where an authorised URI leads; a client must not know it, only follow."""
+
+_FAREWELL_S: Final = 5.0
 
 
 def routes(broker: SimulatedBroker) -> list[BaseRoute]:
@@ -36,34 +40,40 @@ def routes(broker: SimulatedBroker) -> list[BaseRoute]:
 class _Feed:
     def __init__(self, broker: SimulatedBroker) -> None:
         self._broker = broker
-        self._tickets: dict[str, User] = {}
+        self._tickets: dict[str, Token] = {}
 
     async def authorize(self, request: Request) -> Response:
         """Return an address that opens the feed once."""
-        user = self._broker.caller(request, "feed/authorize")
-        uri = self._address(user, request.url.netloc)
+        token = self._broker.token(request, "feed/authorize")
+        uri = self._address(token, request.url.netloc)
         return success({"authorized_redirect_uri": uri, "authorizedRedirectUri": uri})
 
     async def redirect(self, socket: WebSocket) -> None:
         """Send a client that comes with its token to an address that opens the feed once."""
         try:
-            user = self._broker.caller(socket, "feed")
+            token = self._broker.token(socket, "feed")
         except Refusal as refusal:
             await socket.send_denial_response(refusal_response(refusal))
             return
-        await socket.send_denial_response(RedirectResponse(self._address(user, socket.url.netloc), 302))
+        await socket.send_denial_response(RedirectResponse(self._address(token, socket.url.netloc), 302))
 
     async def connect(self, socket: WebSocket) -> None:
-        """Serve one feed socket until its client leaves."""
-        user = self._tickets.pop(socket.query_params.get("code", ""), None)
-        if user is None:
+        """Serve one feed socket until its client leaves, or its token dies."""
+        broker = self._broker
+        token = self._tickets.pop(socket.query_params.get("code", ""), None)
+        if token is None or broker.accounts.is_dead(token, broker.clock.now_ms):
             await socket.send_denial_response(refusal_response(token_refused()))
             return
-        if self._broker.hub.connections(user) >= self._broker.settings.feeds_per_user:
+        most = broker.account(token.user).connections(broker.settings.feeds_per_user)
+        if broker.hub.connections(token.user) >= most:
             refusal = Refusal(403, "UDAPI100060", "Maximum number of feed connections reached")
             await socket.send_denial_response(refusal_response(refusal))
             return
-        await self._serve(socket, user)
+        try:
+            async with broker.lifelines.until_death(token):
+                await self._serve(socket, token.user)
+        except TokenDied:
+            await _dismiss(socket)
 
     async def _serve(self, socket: WebSocket, user: User) -> None:
         subscriber = Subscriber(user, socket, socket.scope["state"].get(STATE_KEY), self._broker.settings)
@@ -95,13 +105,30 @@ class _Feed:
             return
         if method == "unsub":
             self._broker.hub.unsubscribe(subscriber, keys)
+        elif forbidden := violation(subscriber.modes, keys, mode, self._broker.account(subscriber.user).plan):
+            answer = {"status": "failed", "method": method, "error": forbidden}
+            subscriber.offer(orjson.dumps(answer).decode())
         else:
             self._broker.hub.subscribe(subscriber, keys, mode)
 
-    def _address(self, user: User, netloc: str) -> str:
+    def _address(self, token: Token, netloc: str) -> str:
         code = secrets.token_urlsafe(24)
-        self._tickets[code] = user
+        self._tickets[code] = token
         return f"ws://{netloc}{SOCKET_PATH}?requestId={secrets.token_hex(8)}&code={code}"
+
+
+async def _dismiss(socket: WebSocket) -> None:
+    """Close a socket whose token has died; 1000 is a guess. A client that does not read is cut off."""
+    if socket.application_state is WebSocketState.DISCONNECTED:
+        return  # the client left while the last frame was on its way
+    try:
+        async with asyncio.timeout(_FAREWELL_S):
+            await socket.close(1000, "Token expired")
+    except WebSocketDisconnect:
+        pass
+    except TimeoutError:
+        if (uplink := socket.scope["state"].get(STATE_KEY)) is not None:
+            uplink.abort()
 
 
 async def _received(socket: WebSocket) -> bytes:
