@@ -47,7 +47,8 @@ class SimulatedBroker:
         self.clock: Final = SteppedClock(round(start.timestamp() * 1000), settings.speed)
         self.accounts: Final = Accounts(settings.users, day.session.date)
         self.lifelines: Final = Lifelines(lambda token: self.accounts.is_dead(token, self.clock.now_ms))
-        self.hub: Final = _Hub(self.exchange, self.clock, self.lifelines)
+        self.hub: Final = _Hub(self.exchange, self.clock)
+        self.hub.lifelines = self.lifelines
         self.dealing: Final = Dealing(self.exchange, lambda user: self.account(User(user)).funds_paise)
         self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step)
         self.instance = f"sim-{day.name}-{secrets.token_hex(4)}"
@@ -184,13 +185,11 @@ class SimulatedBroker:
 class _Hub(FeedHub):
     """A hub that parts with sockets whose tokens die as market time goes on."""
 
-    def __init__(self, exchange: Exchange, clock: SteppedClock, lifelines: Lifelines) -> None:
-        super().__init__(exchange, clock)
-        self._lifelines = lifelines
+    lifelines: Lifelines
 
     def tell(self, after: int, until: int) -> None:
         super().tell(after, until)
-        self._lifelines.cut()
+        self.lifelines.cut()
 
 
 def required(connection: HTTPConnection, name: str) -> str:
