@@ -46,9 +46,8 @@ class SimulatedBroker:
         self.exchange: Final = Exchange(day)
         self.clock: Final = SteppedClock(round(start.timestamp() * 1000), settings.speed)
         self.accounts: Final = Accounts(settings.users, day.session.date)
-        self.lifelines: Final = Lifelines(lambda token: self.accounts.is_dead(token, self.clock.now_ms))
-        self.hub: Final = _Hub(self.exchange, self.clock)
-        self.hub.lifelines = self.lifelines
+        self.lifelines: Final = Lifelines(self.accounts.is_dead)
+        self.hub: Final = FeedHub(self.exchange, self.clock)
         self.dealing: Final = Dealing(self.exchange, lambda user: self.account(User(user)).funds_paise)
         self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step)
         self.instance = f"sim-{day.name}-{secrets.token_hex(4)}"
@@ -75,6 +74,7 @@ class SimulatedBroker:
         if self._marks is not None:
             self._marks.pass_to(until)
         self.dealing.advance(until)
+        self.lifelines.cut(until)
 
     def caller(self, connection: HTTPConnection, api: str) -> User:
         """Return who calls `api`.
@@ -180,16 +180,6 @@ class SimulatedBroker:
         if self.settings.rate_limits:
             windows = REGISTERED_ALGO if self.account(user).registered_algo else ORDERS
             self._rates.count(user.id, "orders", self.clock.now_ms, orders, windows)
-
-
-class _Hub(FeedHub):
-    """A hub that parts with sockets whose tokens die as market time goes on."""
-
-    lifelines: Lifelines
-
-    def tell(self, after: int, until: int) -> None:
-        super().tell(after, until)
-        self.lifelines.cut()
 
 
 def required(connection: HTTPConnection, name: str) -> str:

@@ -17,8 +17,8 @@ class TokenDied(Exception):
 class Lifelines:
     """Who is to be told when a token dies."""
 
-    def __init__(self, is_dead: Callable[[Token], bool]) -> None:
-        """Ask `is_dead` of each token at each `cut`."""
+    def __init__(self, is_dead: Callable[[Token, int], bool]) -> None:
+        """Ask `is_dead` of each token and the market time at each `cut`."""
         self._is_dead = is_dead
         self._held: dict[asyncio.Timeout, Token] = {}
 
@@ -39,8 +39,8 @@ class Lifelines:
         except TimeoutError as error:
             raise TokenDied from error
 
-    def cut(self) -> None:
+    def cut(self, now_ms: int) -> None:
         """End the blocks of all tokens that have died."""
-        for lifeline in [lifeline for lifeline, token in self._held.items() if self._is_dead(token)]:
+        for lifeline in [lifeline for lifeline, token in self._held.items() if self._is_dead(token, now_ms)]:
             del self._held[lifeline]
             lifeline.reschedule(0)

@@ -57,8 +57,9 @@ class _UserRoutes:
     async def log_out(self, request: Request) -> Response:
         """End the token for good, and the feeds that it opened."""
         token = self._broker.token(request, "logout")
-        self._broker.accounts.log_out(token, self._broker.clock.now_ms)
-        self._broker.lifelines.cut()
+        now = self._broker.clock.now_ms
+        self._broker.accounts.log_out(token, now)
+        self._broker.lifelines.cut(now)
         return success(data=True)
 
     async def addresses(self, request: Request) -> Response:
@@ -104,7 +105,7 @@ class _UserRoutes:
         broker, now = self._broker, self._broker.clock.now_ms
         static_ip.require_new_week(broker.accounts.state.registrations.get(user.id), now)
         broker.accounts.record(IpsChanged(user=user.id, primary=primary, secondary=secondary, at=now))
-        broker.lifelines.cut()
+        broker.lifelines.cut(now)
 
     def _switch(self, user: User, wanted: kill_switch.Switches) -> None:
         broker, now = self._broker, self._broker.clock.now_ms
