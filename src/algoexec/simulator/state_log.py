@@ -16,12 +16,10 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from algoexec.simulation.day import SimulatedDay
-from algoexec.simulation.trading.commands import Command
+from algoexec.simulation.trading.commands import KINDS, Command
 from algoexec.simulator.account_events import AccountEvent, as_json, from_json
 
-_COMMANDS: Final[dict[str, TypeAdapter[Command]]] = {
-    kind.__name__: TypeAdapter(kind) for kind in Command.__subclasses__()
-}
+_COMMANDS: Final[dict[str, TypeAdapter[Command]]] = {kind.__name__: TypeAdapter(kind) for kind in KINDS}
 VERSION: Final = 1
 FASTEST: Final = 60.0
 

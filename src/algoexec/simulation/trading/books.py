@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from algoexec.simulation.trading.account import Account, Position
 from algoexec.simulation.trading.checks import OrderRefused, Why
+from algoexec.simulation.trading.gtt_orders import Gtt
 from algoexec.simulation.trading.matching import Match
 from algoexec.simulation.trading.orders import Order, OrderRequest, Status, Trade, to_paise
 
@@ -18,7 +19,7 @@ class PositionChanged(NamedTuple):
     position: Position
 
 
-type Update = Order | PositionChanged
+type Update = Order | PositionChanged | Gtt
 type Tell = Callable[[Update], None]
 
 

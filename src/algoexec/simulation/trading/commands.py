@@ -1,9 +1,11 @@
 """What can be asked of the trading floor. Applying the same commands to the same market gives the same books."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import Product
+from algoexec.simulation.trading.gtt_orders import GttRequest
 from algoexec.simulation.trading.intervention import NOTHING, Intervention
 from algoexec.simulation.trading.orders import OrderChange, OrderRequest
 
@@ -70,3 +72,40 @@ class ConvertPosition(Command):
     old: Product
     new: Product
     quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceGtt(Command):
+    """Place an order that waits for a price."""
+
+    request: GttRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyGtt(Command):
+    """Change what a GTT order waits for."""
+
+    gtt_id: str
+    request: GttRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelGtt(Command):
+    """End what a GTT order waits for; an order that came of it goes on."""
+
+    gtt_id: str
+
+
+KINDS: Final[tuple[type[Command], ...]] = (
+    OpenAccount,
+    PlaceOrder,
+    ModifyOrder,
+    CancelOrder,
+    CancelAll,
+    ExitAll,
+    ConvertPosition,
+    PlaceGtt,
+    ModifyGtt,
+    CancelGtt,
+)
+"""All there are: whoever keeps commands can name them."""

@@ -101,11 +101,15 @@ class Dealer:
             order = self._books.turn(self._books.order(order_id), Status.OPEN, view.at)
             self._work(order, view.at)
 
+    def refresh(self, key: InstrumentKey, at: int) -> None:
+        """Let an instrument's orders meet the market as it stands."""
+        self.show(key, self._market.view(key, at))
+
     def _arrive(self, order_id: str, at: int) -> None:
         order = self._books.order(order_id)
         if not order.is_working:
             return
-        self._refresh(order.request.instrument, at)
+        self.refresh(order.request.instrument, at)
         self._enlist(replace(order, exchange_id=f"1{order.id}", exchange_at=at), at)
 
     def _enlist(self, order: Order, at: int) -> None:
@@ -161,7 +165,7 @@ class Dealer:
             return
         was_triggered = before.request.type.has_trigger and self._standing(before) is Status.OPEN
         self._pull(before)
-        self._refresh(order.request.instrument, at)
+        self.refresh(order.request.instrument, at)
         if was_triggered:
             self._work(self._books.turn(order, Status.OPEN, at), at)
         else:
@@ -212,9 +216,6 @@ class Dealer:
     def _fillable(self, order: Order) -> int:
         most = self._interventions[order.id].fill_at_most
         return order.remaining if most is None else max(0, min(order.remaining, most - order.filled))
-
-    def _refresh(self, key: InstrumentKey, at: int) -> None:
-        self.show(key, self._market.view(key, at))
 
     def _enter(self, matches: list[Match], at: int) -> None:
         for match in matches:

@@ -16,15 +16,19 @@ from algoexec.simulation.trading.books import Books, PositionChanged
 from algoexec.simulation.trading.checks import Contract, OrderRefused, Why, require_sense, slices
 from algoexec.simulation.trading.commands import (
     CancelAll,
+    CancelGtt,
     CancelOrder,
     Command,
     ConvertPosition,
     ExitAll,
+    ModifyGtt,
     ModifyOrder,
     OpenAccount,
+    PlaceGtt,
     PlaceOrder,
 )
 from algoexec.simulation.trading.dealer import Dealer
+from algoexec.simulation.trading.gtt import GttBook
 from algoexec.simulation.trading.intervention import NOTHING, Intervention
 from algoexec.simulation.trading.market import Market
 from algoexec.simulation.trading.matching import MarketView
@@ -59,6 +63,7 @@ class TradingFloor:
         self._rules = rules
         self._agenda = Agenda()
         self._dealer = Dealer(market, self.books, self._agenda, rules.latency_ms)
+        self.gtts: Final = GttBook(rules.on, rules.closes_at, self.books, self._dealer.accept)
         self._agenda.add(rules.opens_at, self._release)
         self._agenda.add(rules.squares_off_at, self._square_off)
         self._agenda.add(rules.closes_at, self._close)
@@ -88,6 +93,12 @@ class TradingFloor:
                 return self._exit_all(command)
             case ConvertPosition():
                 return self._convert(command)
+            case PlaceGtt():
+                return self._place_gtt(command)
+            case ModifyGtt(user=user, gtt_id=gtt_id, request=request):
+                return (self.gtts.change(self.gtts.own(user, gtt_id), request).id,)
+            case CancelGtt(user=user, gtt_id=gtt_id):
+                return (self.gtts.withdraw(self.gtts.own(user, gtt_id)).id,)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command of the floor")
 
@@ -105,12 +116,14 @@ class TradingFloor:
         """Show resting orders what each trade makes of their instruments, in order of time."""
         while (nearest := self._next_view(until)) is not None:
             self._dealer.show(*nearest)
+            self.gtts.see(*nearest)
 
     def _next_view(self, until: int) -> tuple[InstrumentKey, MarketView] | None:
-        """Return the earliest news of an instrument in which an order rests; None when there is none up to `until`."""
+        """Return the earliest news of an instrument that an order waits for; None when there is none up to `until`."""
         news: list[tuple[InstrumentKey, MarketView]] = []
+        watched = self.gtts.watched()
         for key, matcher in self._dealer.matchers.items():
-            if matcher.view is not None and not matcher.is_idle:
+            if matcher.view is not None and (key in watched or not matcher.is_idle):
                 following = next(self._market.views(key, matcher.view.at, until), None)
                 if following is not None:
                     news.append((key, following))
@@ -120,9 +133,7 @@ class TradingFloor:
 
     def _place(self, command: PlaceOrder) -> tuple[str, ...]:
         request = command.request
-        contract = self._market.contracts.get(request.instrument)
-        if contract is None:
-            raise OrderRefused(Why.UNKNOWN_INSTRUMENT, f"Invalid Instrument key: {request.instrument}")
+        contract = self._require_listed(request.instrument)
         require_sense(request)
         if request.is_amo and self._is_open(command.at):
             raise OrderRefused(Why.INVALID, "After-market orders are not taken while the market is open")
@@ -130,6 +141,13 @@ class TradingFloor:
             raise OrderRefused(Why.MARKET_CLOSED, "The market is closed: use is_amo")
         parts = slices(request, contract.freeze_quantity)
         return tuple(self._dealer.accept(command.user, part, command.at, command.intervention).id for part in parts)
+
+    def _place_gtt(self, command: PlaceGtt) -> tuple[str, ...]:
+        self._require_listed(command.request.instrument)
+        gtt = self.gtts.open(command.user, command.request, command.at)
+        # Prices are seen from now on.
+        self._dealer.refresh(command.request.instrument, command.at)
+        return (gtt.id,)
 
     def _cancel_all(self, command: CancelAll) -> tuple[str, ...]:
         chosen = [order for order in self.books.working(command.user) if command.tag in (None, order.request.tag)]
@@ -189,6 +207,12 @@ class TradingFloor:
         parts = slices(request, self._market.contracts[position.instrument].freeze_quantity)
         return [self._dealer.accept(user, part, at, intervention) for part in parts]
 
+    def _require_listed(self, key: InstrumentKey) -> Contract:
+        contract = self._market.contracts.get(key)
+        if contract is None:
+            raise OrderRefused(Why.UNKNOWN_INSTRUMENT, f"Invalid Instrument key: {key}")
+        return contract
+
     # --- the day --------------------------------------------------------------------------------------------------
 
     def _is_open(self, at: int) -> bool:
@@ -213,6 +237,7 @@ class TradingFloor:
         """End the day's orders, and settle what expires."""
         for order in self.books.everyones():
             self._dealer.end(order, at, "EXCHANGE: the market has closed")
+        self.gtts.close(at)
         spot = self._market.spot(at)
         for key, contract in self._market.contracts.items():
             if contract.expiry == self._rules.on:
