@@ -1,11 +1,12 @@
 """The simulator as an ASGI app. A further group of endpoints is another file with `routes`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
@@ -20,14 +21,22 @@ from algoexec.simulator import (
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.errors import Refusal, answer_http_error, answer_refusal
+from algoexec.simulator.faults import routes as fault_routes
+from algoexec.simulator.faults.middleware import FaultyRequests
+from algoexec.simulator.faults.script import Script
 
 
-def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) -> Starlette:
-    """Return a broker that plays `day`; the market clock moves between the app's startup and its shutdown.
+def create_app(
+    day: SimulatedDay, settings: SimulatorSettings, wall: WallClock, faults: Iterable[Script] = ()
+) -> Starlette:
+    """Return a broker that plays `day`, with `faults` from the start.
 
-    For pacing it must be served with `uplink.CountedWebSocket`, as `server.serve` does.
+    The market clock moves between the app's startup and its shutdown. For pacing and for faults it
+    must be served with the protocols of `uplink`, as `server.serve` does.
     """
     broker = SimulatedBroker(day, settings, wall)
+    for script in faults:
+        broker.faults.add(script)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -42,7 +51,8 @@ def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) 
 
     groups = (chain_routes, candle_routes, calendar_routes, quote_routes, user_routes, feed_routes)
     app = Starlette(
-        routes=[route for group in groups for route in group.routes(broker)],
+        routes=[*fault_routes.routes(broker.faults), *(route for group in groups for route in group.routes(broker))],
+        middleware=[Middleware(FaultyRequests, injector=broker.faults)],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_error},
         lifespan=lifespan,
     )

@@ -11,12 +11,13 @@ from algoexec.domain.calendar import IST, ist
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
-from algoexec.simulation.exchange import Exchange
 from algoexec.simulation.trading.commands import Command
 from algoexec.simulator.accounts import Accounts
 from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.dealing import Dealing
 from algoexec.simulator.errors import missing_parameter, out_of_service, read_only_token, unknown_instrument
+from algoexec.simulator.faults.injector import FaultInjector
+from algoexec.simulator.faults.market import FaultyExchange, contracts_of
 from algoexec.simulator.hub import FeedHub
 from algoexec.simulator.kill_switch import Brake, NoTrading, Trading
 from algoexec.simulator.lifelines import Lifelines
@@ -43,11 +44,12 @@ class SimulatedBroker:
         """Stand at the start of the day; `player` makes it go."""
         start = ist(day.session.date, settings.start)
         self.settings: Final = settings
-        self.exchange: Final = Exchange(day)
         self.clock: Final = SteppedClock(round(start.timestamp() * 1000), settings.speed)
+        self.faults: Final = FaultInjector(lambda: self.clock.now_ms, contracts_of(day))
+        self.exchange: Final = FaultyExchange(day, self.faults)
         self.accounts: Final = Accounts(settings.users, day.session.date)
         self.lifelines: Final = Lifelines(self.accounts.is_dead)
-        self.hub: Final = FeedHub(self.exchange, self.clock)
+        self.hub: Final = FeedHub(self.exchange, self.clock, self.faults)
         self.dealing: Final = Dealing(self.exchange, lambda user: self.account(User(user)).funds_paise)
         self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step)
         self.instance = f"sim-{day.name}-{secrets.token_hex(4)}"

@@ -19,6 +19,7 @@ from algoexec.simulation.expansion import MINUTE_MS
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.chain_routes import parsed_date
 from algoexec.simulator.errors import Refusal, success
+from algoexec.simulator.faults.answers import without_gap
 
 _INTERVALS: Final = {"minutes": 300, "hours": 5, "days": 1, "weeks": 1, "months": 1}
 _QUARTER: Final = timedelta(days=92)
@@ -47,10 +48,9 @@ class _Candles:
         """Return today's candles up to now, newest first."""
         self._broker.anybody(request, "historical-candle/intraday")
         key = self._broker.instrument(request.path_params["key"])
-        unit, interval = _period(request)
         now = self._broker.clock.now_ms
         bars = self._broker.exchange.tape(key).bars(now)
-        return self._answer(key, bars, unit, interval)
+        return self._answer(request, key, bars)
 
     async def historical(self, request: Request) -> Response:
         """Return candles of past days, newest first; both dates count, today has none."""
@@ -65,7 +65,7 @@ class _Candles:
             raise Refusal(400, "UDAPI1015", "to_date must not be before from_date")
         if last - first > longest:
             raise Refusal(400, "UDAPI1148", "Invalid date range for this unit and interval")
-        return self._answer(key, self._past(key, first, last), unit, interval)
+        return self._answer(request, key, self._past(key, first, last))
 
     def _past(self, key: InstrumentKey, first: date, last: date) -> list[Bar]:
         day = self._broker.exchange.day
@@ -76,8 +76,9 @@ class _Candles:
             return [bar for earlier in days for bar in earlier.future if bar.volume]
         return []
 
-    def _answer(self, key: InstrumentKey, bars: Sequence[Bar], unit: str, interval: int) -> Response:
-        candles = [self._row(key, start, bar) for start, bar in _grouped(bars, unit, interval)]
+    def _answer(self, request: Request, key: InstrumentKey, bars: Sequence[Bar]) -> Response:
+        told = without_gap(bars, self._broker.faults.candles(path=request.url.path, instrument=key))
+        candles = [self._row(key, start, bar) for start, bar in _grouped(told, *_period(request))]
         return success({"candles": candles[::-1]})
 
     def _row(self, key: InstrumentKey, start: int, bar: Bar) -> list[object]:

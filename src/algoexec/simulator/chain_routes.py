@@ -15,6 +15,7 @@ from algoexec.simulation.exchange import ChainRow, Contract, Quote
 from algoexec.simulation.terms import monthly_expiry
 from algoexec.simulator.broker import SimulatedBroker, required
 from algoexec.simulator.errors import Refusal, success
+from algoexec.simulator.faults.answers import chain_rows
 
 _TYPES: Final = {OptionType.CALL: "CE", OptionType.PUT: "PE"}
 _MOST_RECORDS: Final = 30
@@ -37,12 +38,13 @@ class _Lists:
     async def chain(self, request: Request) -> Response:
         """Return one expiry, a row a strike, as of now."""
         broker = self._broker
-        broker.caller(request, "option/chain")
+        user = broker.caller(request, "option/chain")
         self._require_underlying(request)
         expiry = parsed_date(required(request, "expiry_date"))
         now = broker.clock.now_ms
         spot = broker.exchange.quote(broker.exchange.underlying, now).price
-        return success([self._strike(row, expiry, spot) for row in broker.exchange.chain(expiry, now)])
+        rows = [self._strike(row, expiry, spot) for row in broker.exchange.chain(expiry, now)]
+        return success(chain_rows(rows, broker.faults.chain(user=user.id)))
 
     async def contracts(self, request: Request) -> Response:
         """Return the options of one expiry, or of all."""

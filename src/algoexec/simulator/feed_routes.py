@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.errors import Refusal, refusal_response, success, token_refused
+from algoexec.simulator.faults.line import FaultyLine
 from algoexec.simulator.feed_limits import violation
 from algoexec.simulator.lifelines import TokenDied
 from algoexec.simulator.subscriber import Subscriber
@@ -21,6 +22,8 @@ from algoexec.simulator.uplink import STATE_KEY
 from algoexec.simulator.users import Token, User
 from algoexec.simulator.wire import Mode
 
+FEED_PATH: Final = "/v3/feed/market-data-feed"
+"""Where clients ask for the feed."""
 SOCKET_PATH: Final = "/market-data-feeder/v3/upstox-developer-api/feeds"
 """Where an authorised URI leads; a client must not know it, only follow."""
 
@@ -31,8 +34,8 @@ def routes(broker: SimulatedBroker) -> list[BaseRoute]:
     """Return the feed's endpoints."""
     feed = _Feed(broker)
     return [
-        Route("/v3/feed/market-data-feed/authorize", feed.authorize),
-        WebSocketRoute("/v3/feed/market-data-feed", feed.redirect),
+        Route(f"{FEED_PATH}/authorize", feed.authorize),
+        WebSocketRoute(FEED_PATH, feed.redirect),
         WebSocketRoute(SOCKET_PATH, feed.connect),
     ]
 
@@ -76,7 +79,9 @@ class _Feed:
             await _dismiss(socket)
 
     async def _serve(self, socket: WebSocket, user: User) -> None:
-        subscriber = Subscriber(user, socket, socket.scope["state"].get(STATE_KEY), self._broker.settings)
+        uplink = socket.scope["state"].get(STATE_KEY)
+        line = FaultyLine(self._broker.faults, path=FEED_PATH, user=user.id, transport=uplink)
+        subscriber = Subscriber(user, socket, uplink, line, self._broker.settings)
         hub = self._broker.hub
         # Before the first await: two handshakes of one user must not both be first.
         hub.add(subscriber)

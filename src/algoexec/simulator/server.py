@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,9 @@ from algoexec.simulation.day import SimulatedDay
 from algoexec.simulator.app import create_app
 from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.faults.script import Script
 from algoexec.simulator.state_log import StateLog
-from algoexec.simulator.uplink import CountedWebSocket
+from algoexec.simulator.uplink import CountedWebSocket, CuttableHttp
 
 LOOPBACK = "127.0.0.1"
 
@@ -44,10 +45,12 @@ async def serve(
     host: str = LOOPBACK,
     port: int = 0,
     state: Path | None = None,
+    faults: Iterable[Script] = (),
 ) -> AsyncIterator[RunningSimulator]:
     """Serve `day` until the block is left; port 0 takes a free one.
 
     With `state`, a file, it goes on as the exchange that left it there; without, it is a new one each time.
+    `faults` are active from the start.
 
     Raises:
         ValueError: `host` is not a loopback address: a made-up broker belongs on no network.
@@ -55,7 +58,7 @@ async def serve(
         OSError: the port is taken.
     """
     listener = _listen(host, port)
-    app = create_app(day, settings, wall)
+    app = create_app(day, settings, wall, faults)
     broker: SimulatedBroker = app.state.broker
     with closing(listener), _kept(broker, state):
         async with _serving(app, listener) as task:
@@ -80,6 +83,7 @@ async def _serving(app: Starlette, listener: socket.socket) -> AsyncIterator[asy
     server = _Server(
         uvicorn.Config(
             app,
+            http=CuttableHttp,
             ws=CountedWebSocket,
             ws_per_message_deflate=False,
             # Its own keepalive would answer for the pings that count frames.

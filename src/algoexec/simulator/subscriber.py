@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket
 
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.faults.line import Closing, FaultyLine, Frame
 from algoexec.simulator.uplink import Uplink
 from algoexec.simulator.users import User
 from algoexec.simulator.wire import Mode
@@ -19,14 +20,17 @@ _COUNT: Final = struct.Struct("!Q")
 class Subscriber:
     """A connected feed client. `offer` never waits; `write` sends in order until it is cancelled."""
 
-    def __init__(self, user: User, socket: WebSocket, uplink: Uplink | None, settings: SimulatorSettings) -> None:
-        """Serve `user` on `socket`; without `uplink` what was sent counts as confirmed."""
+    def __init__(
+        self, user: User, socket: WebSocket, uplink: Uplink | None, line: FaultyLine, settings: SimulatorSettings
+    ) -> None:
+        """Serve `user` on `socket` over `line`; without `uplink` what was sent counts as confirmed."""
         self.user: Final = user
         self.modes: Final[dict[InstrumentKey, Mode]] = {}
         self._socket = socket
         self._uplink = uplink
+        self._line = line
         self._settings = settings
-        self._unsent: deque[bytes | str] = deque()
+        self._unsent: deque[Frame | Closing] = deque()
         self._sent = 0
         self._confirmed = 0
         self._has_more = asyncio.Event()
@@ -40,8 +44,21 @@ class Subscriber:
         """Whether all is sent and no more than the window unconfirmed."""
         return self._is_settled.is_set()
 
-    def offer(self, message: bytes | str) -> None:
+    @property
+    def is_watching(self) -> bool:
+        """Whether it has subscribed to anything and can be told of it."""
+        return bool(self.modes) and self._line.is_open
+
+    def offer(self, message: Frame) -> None:
         """Queue a frame; cut the connection of a client that would never catch up."""
+        carried = self._line.carry(message)
+        if carried is not None:
+            self._queue(carried)
+        elif self._line.is_dead:
+            # Its clients will confirm nothing any more: a paced clock must not wait for them.
+            self._is_settled.set()
+
+    def _queue(self, message: Frame | Closing) -> None:
         if self._uplink is not None and len(self._unsent) >= self._settings.most_unsent_frames:
             self._uplink.abort()
             return
@@ -80,8 +97,10 @@ class Subscriber:
             except TimeoutError:
                 self._ping()
 
-    async def _send(self, message: bytes | str) -> None:
-        if isinstance(message, bytes):
+    async def _send(self, message: Frame | Closing) -> None:
+        if isinstance(message, Closing):
+            await self._socket.close(message.code)
+        elif isinstance(message, bytes):
             await self._socket.send_bytes(message)
         else:
             await self._socket.send_text(message)
