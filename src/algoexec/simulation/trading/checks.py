@@ -27,6 +27,8 @@ class Why(Enum):
     UNKNOWN_INSTRUMENT = auto()
     INVALID = auto()
     MARKET_CLOSED = auto()
+    MARKET_OPEN = auto()
+    """It is an order for the next open, and the market is open."""
     NO_SUCH_ORDER = auto()
     ORDER_FINISHED = auto()
     NOTHING_OPEN = auto()

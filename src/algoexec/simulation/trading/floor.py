@@ -136,7 +136,7 @@ class TradingFloor:
         contract = self._require_listed(request.instrument)
         require_sense(request)
         if request.is_amo and self._is_open(command.at):
-            raise OrderRefused(Why.INVALID, "After-market orders are not taken while the market is open")
+            raise OrderRefused(Why.MARKET_OPEN, "After-market orders are not taken while the market is open")
         if not request.is_amo and not self._is_open(command.at):
             raise OrderRefused(Why.MARKET_CLOSED, "The market is closed: use is_amo")
         parts = slices(request, contract.freeze_quantity)

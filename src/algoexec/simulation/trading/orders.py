@@ -56,7 +56,8 @@ class OrderRequest:
     Quantities in units, prices in rupees; `price` 0 where the type has no limit, `trigger_price`
     0 where it has no trigger. `market_protection` is a percentage round the last price for
     orders without a limit: 0 none, −1 the broker's own table. `placed_by` is who asked: the
-    client, the person, or the broker itself.
+    client, the person, or the broker itself. `algo` is the registered name of the program that
+    asked, None if it gave none.
     """
 
     instrument: InstrumentKey
@@ -73,6 +74,7 @@ class OrderRequest:
     slice: bool = False
     market_protection: float = NO_PROTECTION
     placed_by: str = ""
+    algo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
