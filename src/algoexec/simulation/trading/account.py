@@ -109,11 +109,12 @@ class Account:
         self._put(source.plus(side, -quantity, -value))
         self._put(self.position(instrument, new).plus(side, quantity, value))
 
-    def settle(self, instrument: InstrumentKey, price: int) -> list[Position]:
+    def settle(self, contract: Future | Option, price: int) -> list[Position]:
         """Close an expired contract at its settlement price, in paise a unit; return what was closed."""
-        closed = [p for p in self.positions.values() if p.instrument == instrument and p.net]
+        closed = [p for p in self.positions.values() if p.instrument == contract.key and p.net]
         for position in closed:
-            self.exercised += max(position.net, 0) * price
+            if isinstance(contract, Option):
+                self.exercised += max(position.net, 0) * price
             side = Side.SELL if position.net > 0 else Side.BUY
             self._put(position.plus(side, abs(position.net), abs(position.net) * price))
         return closed
@@ -149,7 +150,8 @@ def bound_by(account: Account, working: Iterable[Order], contracts: Contracts, s
     """Return what positions and working orders bind, if the worst of them is filled.
 
     A sale binds nothing as long as it closes what is held; each unit beyond that, all waiting
-    sales taken together, is a short. `spot` is the index in paise.
+    sales taken together, is a short. Nor does a buy that closes a short: the short's margin pays
+    for it. `spot` is the index in paise.
     """
     buying: dict[Holding, int] = {}
     selling: dict[Holding, int] = {}
@@ -160,7 +162,8 @@ def bound_by(account: Account, working: Iterable[Order], contracts: Contracts, s
         waiting = buying if request.side is Side.BUY else selling
         waiting[holding] = waiting.get(holding, 0) + order.remaining
         if request.side is Side.BUY and isinstance(contracts[request.instrument], Option):
-            premium += to_paise(order.limit) * order.remaining
+            opening = buying[holding] + min(0, account.position(*holding).net)
+            premium += to_paise(order.limit) * min(max(0, opening), order.remaining)
     margin = 0
     for holding in {*account.positions, *buying, *selling}:
         net = account.position(*holding).net

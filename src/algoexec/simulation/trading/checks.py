@@ -62,6 +62,8 @@ def require_sense(request: OrderRequest) -> None:
 
 
 def _complaints(request: OrderRequest) -> Iterator[str]:
+    if not (math.isfinite(request.price) and math.isfinite(request.trigger_price)):
+        yield "price and trigger_price must be numbers"
     if request.quantity <= 0:
         yield "quantity must be positive"
     if not 0 <= request.disclosed_quantity <= request.quantity:
@@ -84,11 +86,15 @@ def slices(request: OrderRequest, freeze: int) -> list[OrderRequest]:
     Raises:
         OrderRefused: too many parts.
     """
-    if not request.slice or request.quantity <= freeze:
-        return [request]
-    whole, rest = divmod(request.quantity, freeze)
-    if whole + bool(rest) > MOST_SLICES:
+    parts = parts_of(request, freeze) if request.slice else [request]
+    if len(parts) > MOST_SLICES:
         raise OrderRefused(Why.INVALID, f"an order is sliced into at most {MOST_SLICES} orders")
+    return parts
+
+
+def parts_of(request: OrderRequest, freeze: int) -> list[OrderRequest]:
+    """Return the request in parts of at most the freeze quantity."""
+    whole, rest = divmod(request.quantity, freeze)
     return [replace(request, quantity=quantity) for quantity in [freeze] * whole + [rest] * bool(rest)]
 
 

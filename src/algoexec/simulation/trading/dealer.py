@@ -139,8 +139,10 @@ class Dealer:
         if not before.is_working:
             return
         request = change.of(before.request)
-        order = replace(before, request=request, limit=self._limit_of(request, at))
-        text = intervention.reject or self._rejection(order, at)
+        # An order that only asks for less stays where it is, market protection too.
+        limit = before.limit if _asks_for_less(before.request, request) else self._limit_of(request, at)
+        order = replace(before, request=request, limit=limit)
+        text = intervention.reject or self._rejection(order, at, before)
         if text is None and request.quantity <= before.filled:
             text = "RMS:Rule: filled beyond the new quantity"
         if text is not None:
@@ -157,10 +159,9 @@ class Dealer:
     def _re_enter(self, before: Order, order: Order, at: int) -> None:
         """Put a modified order back: it keeps its place in time only if it asks for less at the same price."""
         matcher = self.matchers[order.request.instrument]
-        less = before.request.quantity - order.request.quantity
-        if less >= 0 and replace(order.request, quantity=before.request.quantity) == before.request:
+        if _asks_for_less(before.request, order.request):
             if order.id in matcher:
-                matcher.shrink(order.id, less)
+                matcher.shrink(order.id, self._fillable(order))
             self._books.turn(order, self._standing(order), at)
             return
         was_triggered = before.request.type.has_trigger and self._standing(before) is Status.OPEN
@@ -179,8 +180,8 @@ class Dealer:
 
     # --- what both need -------------------------------------------------------------------------------------------
 
-    def _rejection(self, order: Order, at: int) -> str | None:
-        """Return why an order is rejected; None if it is not."""
+    def _rejection(self, order: Order, at: int, before: Order | None = None) -> str | None:
+        """Return why an order, or its change from what it was `before`, is rejected; None if it is not."""
         request = order.request
         contract = self._market.contracts[request.instrument]
         if (text := rejection_of(request, contract, self._market.band(request.instrument))) is not None:
@@ -190,8 +191,9 @@ class Dealer:
         spot = to_paise(self._market.spot(at))
         needed = bound_by(account, [*others, order], self._market.contracts, spot).total
         available = account.cash(self._market.contracts, lambda key: to_paise(self._market.view(key, at).last))
-        # Whoever is short of money may still get out of what he holds.
-        if needed <= available or needed <= bound_by(account, others, self._market.contracts, spot).total:
+        # Whoever is short of money may still get out of what he holds, and ask for less.
+        standing = others if before is None else [*others, before]
+        if needed <= available or needed <= bound_by(account, standing, self._market.contracts, spot).total:
             return None
         return f"RMS:Margin Exceeds,Cash Available:{available / 100:.2f},Required:{needed / 100:.2f}"
 
@@ -227,3 +229,8 @@ class Dealer:
     def _later(self, at: int, intervention: Intervention, task: Task) -> None:
         latency = self._latency if intervention.latency_ms is None else intervention.latency_ms
         self._agenda.add(at + latency, task)
+
+
+def _asks_for_less(before: OrderRequest, request: OrderRequest) -> bool:
+    """Whether a change does no more than take units off."""
+    return request.quantity <= before.quantity and replace(request, quantity=before.quantity) == before

@@ -13,7 +13,7 @@ from algoexec.domain.orders import OrderType, Product, Side
 from algoexec.simulation.trading.account import Account, Position
 from algoexec.simulation.trading.agenda import Agenda
 from algoexec.simulation.trading.books import Books, PositionChanged
-from algoexec.simulation.trading.checks import Contract, OrderRefused, Why, require_sense, slices
+from algoexec.simulation.trading.checks import Contract, OrderRefused, Why, parts_of, require_sense, slices
 from algoexec.simulation.trading.commands import (
     CancelAll,
     CancelGtt,
@@ -106,17 +106,14 @@ class TradingFloor:
         """Let the market and the agenda go on to `until`, in milliseconds since the epoch; never back."""
         while True:
             due = self._agenda.due()
-            stop = until if due is None else min(due, until)
-            self._walk(stop)
-            if due is None or due > until:
+            # What a view makes due is done before the next view, so views are taken one at a time.
+            if (nearest := self._next_view(until if due is None else min(due, until))) is not None:
+                self._dealer.show(*nearest)
+                self.gtts.see(*nearest)
+            elif due is None or due > until:
                 return
-            self._agenda.do_next()
-
-    def _walk(self, until: int) -> None:
-        """Show resting orders what each trade makes of their instruments, in order of time."""
-        while (nearest := self._next_view(until)) is not None:
-            self._dealer.show(*nearest)
-            self.gtts.see(*nearest)
+            else:
+                self._agenda.do_next()
 
     def _next_view(self, until: int) -> tuple[InstrumentKey, MarketView] | None:
         """Return the earliest news of an instrument that an order waits for; None when there is none up to `until`."""
@@ -172,6 +169,8 @@ class TradingFloor:
         held = account.position(command.instrument, command.old)
         if command.old is command.new or not 0 < command.quantity <= abs(held.net):
             raise OrderRefused(Why.INVALID, f"There are {abs(held.net)} units of {command.old} to convert")
+        if command.quantity % self._market.contracts[command.instrument].lot:
+            raise OrderRefused(Why.INVALID, "quantity must be a multiple of the lot size")
         account.convert(command.instrument, command.old, command.new, command.quantity)
         for product in (command.old, command.new):
             self.books.say(PositionChanged(command.user, account.position(command.instrument, product)))
@@ -186,7 +185,9 @@ class TradingFloor:
         if tag is None:
             return True
         return position.product is Product.INTRADAY and any(
-            order.request.tag == tag and order.request.instrument == position.instrument and order.filled
+            order.request.tag == tag
+            and (order.request.instrument, order.request.product) == (position.instrument, position.product)
+            and order.filled
             for order in self.books.orders(user)
         )
 
@@ -201,10 +202,9 @@ class TradingFloor:
             type=OrderType.MARKET,
             product=position.product,
             market_protection=AUTOMATIC_PROTECTION,
-            slice=True,
             placed_by=placed_by,
         )
-        parts = slices(request, self._market.contracts[position.instrument].freeze_quantity)
+        parts = parts_of(request, self._market.contracts[position.instrument].freeze_quantity)
         return [self._dealer.accept(user, part, at, intervention) for part in parts]
 
     def _require_listed(self, key: InstrumentKey) -> Contract:
@@ -239,14 +239,14 @@ class TradingFloor:
             self._dealer.end(order, at, "EXCHANGE: the market has closed")
         self.gtts.close(at)
         spot = self._market.spot(at)
-        for key, contract in self._market.contracts.items():
+        for contract in self._market.contracts.values():
             if contract.expiry == self._rules.on:
-                self._settle(key, to_paise(settlement_price(contract, spot)))
+                self._settle(contract, to_paise(settlement_price(contract, spot)))
 
-    def _settle(self, key: InstrumentKey, price: int) -> None:
+    def _settle(self, contract: Contract, price: int) -> None:
         for user, account in self.books.accounts.items():
-            for position in account.settle(key, price):
-                self.books.say(PositionChanged(user, account.position(key, position.product)))
+            for position in account.settle(contract, price):
+                self.books.say(PositionChanged(user, account.position(contract.key, position.product)))
 
 
 def settlement_price(contract: Contract, spot: float) -> float:

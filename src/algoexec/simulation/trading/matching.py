@@ -138,7 +138,7 @@ class Matcher:
             else:
                 matches.append(self._fill(offer.maker, quantity))
         if order.remaining and rests:
-            order.ahead = self._displayed(order.side, order.limit)
+            order.ahead = self._before(order.side, order.limit)
             self._resting[order.order_id] = order
         return matches
 
@@ -154,10 +154,10 @@ class Matcher:
         self._resting.pop(order_id, None)
         self._stops.pop(order_id, None)
 
-    def shrink(self, order_id: str, by: int) -> None:
-        """Take units off a resting order, which keeps its place in time."""
+    def shrink(self, order_id: str, to: int) -> None:
+        """Leave a resting order no more than so many units; it keeps its place in time."""
         order = self._resting[order_id]
-        order.remaining -= by
+        order.remaining = min(order.remaining, to)
         if order.remaining <= 0:
             self.withdraw(order_id)
 
@@ -240,8 +240,11 @@ class Matcher:
             if left > 0 and price > 0 and order.accepts(price):
                 yield _Offer(price, left, None)
 
-    def _displayed(self, side: Side, price: float) -> int:
-        return sum(quantity for at, quantity in (_side_of(level, side) for level in self._levels()) if at == price)
+    def _before(self, side: Side, price: float) -> int:
+        """Return the units of the displayed queue at a price that whoever joins it now stands behind."""
+        displayed = sum(q for at, q in (_side_of(level, side) for level in self._levels()) if at == price)
+        resting = (order.ahead for order in self._resting.values() if (order.side, order.limit) == (side, price))
+        return max(displayed - self._taken[side, price], *resting, 0)
 
     def _levels(self) -> tuple[Level, ...]:
         return self.view.book.levels if self.view is not None and self.view.book is not None else ()
