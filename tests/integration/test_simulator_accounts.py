@@ -9,15 +9,12 @@ from typing import Any, Final
 import httpx
 import pytest
 import websockets
-from starlette.requests import Request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from algoexec.adapters.system_clock import SystemClock
 from algoexec.domain.calendar import ist
 from algoexec.simulation.generated import GENERATED_ON, generated_day
 from algoexec.simulator.account_events import AccountEvent, as_json, from_json
 from algoexec.simulator.accounts import Accounts
-from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.errors import Refusal
 from algoexec.simulator.server import RunningSimulator
 from algoexec.simulator.users import User
@@ -249,6 +246,16 @@ async def test_a_new_week_begins_on_monday() -> None:
             assert await answered(client, "PUT", IP, {"primary_ip": "192.0.2.2"}) == (200, "success")
 
 
+async def test_a_registered_address_takes_the_place_of_the_files() -> None:
+    users = listed({"ann": {"static_ips": [HERE]}})
+    async with standing(users=users) as running:
+        assert running.broker.addresses(User("ann")).known == (HERE,)
+        async with rest(running) as client:
+            assert (await client.get(IP)).json()["data"]["primary_ip"] == HERE
+            assert await answered(client, "PUT", IP, {"primary_ip": "192.0.2.1"}) == (200, "success")
+        assert running.broker.addresses(User("ann")).known == ("192.0.2.1",)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -359,105 +366,6 @@ async def test_a_request_that_cannot_be_obeyed_in_full_changes_nothing(body: obj
         assert await killed(running) == set()
         rows = (await client.get(KILL_SWITCH)).json()["data"]
         assert [row["segment"] for row in rows if row["segment_status"] == "INACTIVE"] == ["MCX_FO"]
-
-
-# --- who may trade -----------------------------------------------------------------------------------------------
-
-
-def broker(clock: str = "10:00", users: Users | None = None) -> SimulatedBroker:
-    return SimulatedBroker(DAY, settings(clock, users=users), SystemClock())
-
-
-def ordering(token: str | None = ANN, host: str = HERE) -> Request:
-    headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
-    return Request({"type": "http", "headers": headers, "client": (host, 1)})
-
-
-def trading_refused(venue: SimulatedBroker, request: Request, orders: int = 1) -> tuple[int, str]:
-    with pytest.raises(Refusal) as refused:
-        venue.trader(request, orders=orders)
-    return refused.value.status, refused.value.code
-
-
-@pytest.mark.parametrize("token", [None, "bad-one", "user:ann:exp=10:00"])
-def test_nobody_trades(token: str | None) -> None:
-    assert trading_refused(broker(), ordering(token)) == REFUSED
-
-
-def test_the_11th_order_of_a_second_is_one_too_many_whatever_token_it_comes_with() -> None:
-    venue = broker()
-    for number in range(10):
-        assert venue.trader(ordering(f"user:ann:{number}")) == User("ann")
-    assert trading_refused(venue, ordering()) == (429, "UDAPI10005")
-    assert venue.trader(ordering("user:bob")) == User("bob")
-    assert venue.caller(ordering(), "order/retrieve-all") == User("ann"), "reading is counted apart"
-    venue.clock.now_ms += 1000
-    venue.trader(ordering())
-
-
-def test_the_orders_of_a_call_fit_together_or_not_at_all() -> None:
-    venue = broker()
-    venue.trader(ordering(), orders=8)
-    assert trading_refused(venue, ordering(), orders=3) == (429, "UDAPI10005")
-    venue.trader(ordering(), orders=2)
-
-
-def test_a_registered_algo_may_send_50_a_second() -> None:
-    venue = broker(users=listed({"ann": {"registered_algo": True}}))
-    venue.trader(ordering(), orders=50)
-    assert trading_refused(venue, ordering()) == (429, "UDAPI10005")
-
-
-def test_a_read_only_token_does_not_trade() -> None:
-    venue = broker(users=listed({"ann": {"extended": True}}))
-    assert trading_refused(venue, ordering()) == (401, "UDAPI100067")
-    assert venue.caller(ordering(), "market-quote") == User("ann")
-
-
-@pytest.mark.parametrize("clock", ["00:00", "05:29:59"])
-def test_at_night_there_is_no_service(clock: str) -> None:
-    venue = broker(clock)
-    assert not venue.in_service()
-    assert trading_refused(venue, ordering()) == (423, "UDAPI100072")
-    assert venue.caller(ordering(), "user/profile") == User("ann")
-
-
-@pytest.mark.parametrize("clock", ["05:30", "23:59:59"])
-def test_service_begins_at_half_past_five_and_ends_at_midnight(clock: str) -> None:
-    venue = broker(clock)
-    assert venue.in_service()
-    venue.trader(ordering())
-
-
-def test_orders_come_from_a_registered_address_and_everything_else_from_anywhere() -> None:
-    venue = broker(users=listed({"ann": {"static_ips": [HERE, "::1"]}, "bob": {}}))
-    for host in (HERE, "::1", "::ffff:127.0.0.1"):
-        venue.trader(ordering(host=host))
-    assert trading_refused(venue, ordering(host="127.0.0.2")) == (403, "UDAPI1154")
-    assert venue.caller(ordering(host="127.0.0.2"), "user/profile") == User("ann")
-    venue.trader(ordering("user:bob", host="127.0.0.2"))
-
-
-def test_who_must_have_an_address_and_has_none_does_not_trade() -> None:
-    venue = broker(users=listed({"ann": {"require_static_ip": True}}))
-    assert trading_refused(venue, ordering()) == (403, "UDAPI1154")
-
-
-async def test_a_registered_address_takes_the_place_of_the_files() -> None:
-    users = listed({"ann": {"static_ips": [HERE]}})
-    async with standing(users=users) as running:
-        running.broker.trader(ordering())
-        async with rest(running) as client:
-            assert await answered(client, "PUT", IP, {"primary_ip": "192.0.2.1"}) == (200, "success")
-        assert trading_refused(running.broker, ordering("user:ann:2")) == (403, "UDAPI1154")
-        running.broker.trader(ordering("user:ann:2", host="192.0.2.1"))
-
-
-def test_what_is_refused_before_the_rate_is_not_counted() -> None:
-    venue = broker(users=listed({"ann": {"static_ips": [HERE]}}))
-    for _ in range(20):
-        assert trading_refused(venue, ordering(host="127.0.0.2")) == (403, "UDAPI1154")
-    venue.trader(ordering(), orders=10)
 
 
 # --- a restart ---------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 GENERATED: Final = "generated"
 
-DayOption = Annotated[str, typer.Option("--day", help="`generated`, or the folder of a recorded day.")]
+DayOption = Annotated[Path | None, typer.Option("--day", help="Folder of a recorded day; without it a generated one.")]
+PlayedOption = Annotated[str, typer.Option("--day", help="`generated`, or the folder of a recorded day.")]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", help="Another seed generates another day, or plays a recorded one otherwise.")
 ]
@@ -37,7 +38,7 @@ UsersOption = Annotated[
 
 
 def simulator(
-    day: DayOption = GENERATED,
+    day: PlayedOption = GENERATED,
     seed: SeedOption = None,
     history: HistoryOption = None,
     speed: SpeedOption = 1.0,
