@@ -86,8 +86,13 @@ class FaultInjector:
 
     # --- orders ----------------------------------------------------------------------------------------------------
 
-    def order(self, *, user: str, instrument: str, side: str, tag: str | None, quantity: int) -> Intervention | None:
-        """Return what befalls an order that is placed: `side` is BUY or SELL, `quantity` in units; None is nothing."""
+    def order(
+        self, *, user: str, instrument: str | None, side: str, tag: str | None, quantity: int
+    ) -> Intervention | None:
+        """Return what befalls an order that is placed; None is nothing.
+
+        `side` is BUY or SELL, `quantity` in units. `instrument` None is an exit from everything.
+        """
         occasion = self._order(user, instrument, side, tag)
         reject = self.first(effects.Reject, occasion)
         partial = self.first(effects.Partial, occasion)
@@ -105,14 +110,14 @@ class FaultInjector:
         filled = self.first(effects.FillsBeforeCancel, self._order(user, instrument, side, tag))
         return None if filled is None else Intervention(fills_before_cancel=True)
 
-    def _order(self, user: str, instrument: str, side: str, tag: str | None) -> Occasion:
-        tags = () if tag is None else (tag,)
-        return Occasion(user=user, instruments=self.names(instrument), tags=tags, sides=(side,))
+    def _order(self, user: str, instrument: str | None, side: str, tag: str | None) -> Occasion:
+        names = () if instrument is None else self.names(instrument)
+        return Occasion(user=user, instruments=names, tags=() if tag is None else (tag,), sides=(side,))
 
-    def _filled(self, partial: effects.Partial, instrument: str, quantity: int) -> int:
+    def _filled(self, partial: effects.Partial, instrument: str | None, quantity: int) -> int:
         if partial.units is not None:
             return min(partial.units, quantity)
-        lot = self.lot(instrument)
+        lot = 1 if instrument is None else self.lot(instrument)
         return int(quantity * (partial.fraction or 0.0)) // lot * lot
 
     # --- order updates ---------------------------------------------------------------------------------------------

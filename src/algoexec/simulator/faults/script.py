@@ -1,14 +1,14 @@
 """A fault script: a name, what it imitates, a seed, and faults of `when` and `do`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from algoexec.simulator.faults import effects
 from algoexec.simulator.faults.effects import Effect, MarketTime
 
-ALWAYS_KNOWN = frozenset({"from_", "until", "count", "skip", "probability"})
-_COUNTED = frozenset({"count", "skip"})
+_ALWAYS_KNOWN: Final = frozenset({"from_", "until", "count", "skip", "probability"})
+_COUNTED: Final = frozenset({"count", "skip"})
 
 
 class When(BaseModel):
@@ -101,7 +101,7 @@ class Fault(BaseModel):
     def _can_hold(self) -> Self:
         """Refuse a condition that this kind of fault is never asked about: the script would be a quiet one."""
         effect = self.do.effect
-        allowed = (ALWAYS_KNOWN - _COUNTED if effect.lasting else ALWAYS_KNOWN) | effect.knows
+        allowed = (_ALWAYS_KNOWN - _COUNTED if effect.lasting else _ALWAYS_KNOWN) | effect.knows
         for name in sorted(self.when.model_fields_set - allowed):
             reason = "lasts for whoever looks, give from and until" if name in _COUNTED else "cannot tell it"
             raise ValueError(f"when.{name} does not go with {self.do.kind}, which {reason}")
@@ -116,4 +116,10 @@ class Script(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
     imitates: Annotated[str, Field(min_length=1)]
     seed: int = 1
-    faults: Annotated[tuple[Fault, ...], Field(min_length=1)]
+    faults: tuple[Fault, ...]
+
+    @model_validator(mode="after")
+    def _has_faults(self) -> Self:
+        if not self.faults:
+            raise ValueError("a script without faults imitates nothing")
+        return self
