@@ -90,8 +90,10 @@ def read_users(path: Path) -> Users:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadUsersFile(f"{path}: {error}") from error
+    except OSError as error:
+        raise BadUsersFile(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadUsersFile(f"{path}: it is no UTF-8") from error
     except yaml.YAMLError as error:
         raise BadUsersFile(_placed(path, error)) from error
     try:
