@@ -15,7 +15,10 @@ from algoexec.simulator import (
     candle_routes,
     chain_routes,
     feed_routes,
+    gtt_routes,
+    portfolio_feed,
     quote_routes,
+    sim_routes,
     user_routes,
 )
 from algoexec.simulator.broker import SimulatedBroker
@@ -49,7 +52,17 @@ def create_app(
             with suppress(asyncio.CancelledError):
                 await playing
 
-    groups = (chain_routes, candle_routes, calendar_routes, quote_routes, user_routes, feed_routes)
+    groups = (
+        chain_routes,
+        candle_routes,
+        calendar_routes,
+        quote_routes,
+        user_routes,
+        feed_routes,
+        portfolio_feed,
+        gtt_routes,
+        sim_routes,
+    )
     app = Starlette(
         routes=[*fault_routes.routes(broker.faults), *(route for group in groups for route in group.routes(broker))],
         middleware=[Middleware(FaultyRequests, injector=broker.faults)],

@@ -16,13 +16,16 @@ from algoexec.simulator.accounts import Accounts
 from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.dealing import Dealing
 from algoexec.simulator.errors import missing_parameter, out_of_service, read_only_token, unknown_instrument
+from algoexec.simulator.faults import outcomes
 from algoexec.simulator.faults.injector import FaultInjector
 from algoexec.simulator.faults.market import FaultyExchange, contracts_of
 from algoexec.simulator.hub import FeedHub
-from algoexec.simulator.kill_switch import Brake, NoTrading, Trading
+from algoexec.simulator.kill_switch import Brake, Trading
 from algoexec.simulator.lifelines import Lifelines
 from algoexec.simulator.market_clock import SteppedClock
 from algoexec.simulator.player import Player
+from algoexec.simulator.portfolio_hub import PortfolioHub
+from algoexec.simulator.portfolio_words import PortfolioWords
 from algoexec.simulator.rates import ORDERS, REGISTERED_ALGO, RateLimits
 from algoexec.simulator.state_log import ClockAt, ClockMarks, Entry, StateLog
 from algoexec.simulator.static_ip import Addresses, addresses_of, require_address
@@ -50,11 +53,13 @@ class SimulatedBroker:
         self.accounts: Final = Accounts(settings.users, day.session.date)
         self.lifelines: Final = Lifelines(self.accounts.is_dead)
         self.hub: Final = FeedHub(self.exchange, self.clock, self.faults)
-        self.dealing: Final = Dealing(self.exchange, lambda user: self.account(User(user)).funds_paise)
-        self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step)
+        self.dealing: Final = Dealing(self.exchange, self.clock, lambda user: self.account(User(user)).funds_paise)
+        self.portfolio: Final = PortfolioHub(self.clock, self.faults, PortfolioWords(self.exchange, self.clock))
+        self.dealing.books.listeners.append(self.portfolio.hear)
+        self.player: Final = Player(self.clock, self.hub, settings, wall, self._before_step, self._settle)
         self.instance = f"sim-{day.name}-{secrets.token_hex(4)}"
         self._marks: ClockMarks | None = None
-        self.trading: Trading = NoTrading()
+        self.trading: Trading = self.dealing
         self._rates = RateLimits()
 
     def resume(self, log: StateLog, entries: Iterable[Entry]) -> None:
@@ -76,7 +81,25 @@ class SimulatedBroker:
         if self._marks is not None:
             self._marks.pass_to(until)
         self.dealing.advance(until)
+        self._act_by_hand()
+        self.portfolio.advance(until)
         self.lifelines.cut(until)
+
+    def _act_by_hand(self) -> None:
+        """Do what a fault script has the person do in the app."""
+        held = {(one.user, one.position.instrument): one for one in self.dealing.held()}
+        positions = [
+            outcomes.Position(user=user, instrument=key, quantity=one.position.net, since_ms=one.since)
+            for (user, key), one in held.items()
+        ]
+        for act in self.faults.due_acts(positions):
+            one = held[act.user, InstrumentKey(act.instrument)]
+            self.dealing.act_by_hand(act.user, one.position, act.quantity)
+
+    async def _settle(self) -> None:
+        """Return once every socket has taken what it was sent."""
+        await self.hub.settle()
+        await self.portfolio.settle()
 
     def caller(self, connection: HTTPConnection, api: str) -> User:
         """Return who calls `api`.

@@ -25,17 +25,6 @@ class Trading(Protocol):
         """Cancel the user's orders that wait in the segment."""
 
 
-class NoTrading:
-    """Nobody holds anything and no order waits."""
-
-    def has_open_position(self, user: User, segment: Segment) -> bool:
-        """Nobody does."""
-        return False
-
-    def cancel_pending(self, user: User, segment: Segment) -> None:
-        """There are none."""
-
-
 class Switches(NamedTuple):
     """What a request asks for."""
 

@@ -1,7 +1,7 @@
 """Moves the market clock, and tells the floor and the feed: the only one who does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from algoexec.ports.clock import WallClock
@@ -28,24 +28,49 @@ class Player:
         settings: SimulatorSettings,
         wall: WallClock,
         before_step: Callable[[int], None],
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
-        """Move `clock` by `wall` time; `before_step` is told each moment that it is about to reach."""
+        """Move `clock` by `wall` time.
+
+        `before_step` is told each moment that it is about to reach. `settle` returns once every
+        socket has taken what it was sent.
+        """
         self._clock: Final = clock
         self._hub: Final = hub
         self._settings: Final = settings
         self._wall: Final = wall
         self._before_step: Final = before_step
+        self._settle: Final = settle
         self._anchor = (0.0, 0)
+        self._goes = asyncio.Event()
+        self._goes.set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the market stands still until `resume`."""
+        return not self._goes.is_set()
+
+    def pause(self) -> None:
+        """Let the market stand still."""
+        self._goes.clear()
+
+    def resume(self) -> None:
+        """Let the market go on."""
+        self._goes.set()
 
     async def run(self) -> None:
         """Play until cancelled; after the last trade the clock goes on."""
         self._begin_anew()
         while True:
+            if self.is_paused:
+                await self._goes.wait()
+                self._begin_anew()
             if self._settings.waits_for_subscribers:
-                await self._hub.settle()
+                await self._settle()
             # Also when it is late: others must get their turn.
             await asyncio.sleep(max(0.0, self._due_in()))
-            self._step()
+            if not self.is_paused:
+                self._step()
 
     def _step(self) -> None:
         before = self._clock.now_ms

@@ -4,10 +4,9 @@ import json
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from algoexec.domain.calendar import IST
 from algoexec.simulator import kill_switch, static_ip
 from algoexec.simulator.account_events import IpsChanged, SegmentsSwitched
 from algoexec.simulator.broker import SimulatedBroker
@@ -28,7 +27,6 @@ def routes(broker: SimulatedBroker) -> list[BaseRoute]:
         Route(_IP, user.change_addresses, methods=["PUT"]),
         Route(_KILL_SWITCH, user.switches),
         Route(_KILL_SWITCH, user.switch, methods=["POST"]),
-        Route("/sim/clock", user.clock),
     ]
 
 
@@ -87,19 +85,6 @@ class _UserRoutes:
         self._broker.require_full_token(user)
         self._switch(user, kill_switch.requested(await _body(request)))
         return success(self._broker.brake(user).rows())
-
-    async def clock(self, _: Request) -> Response:
-        """Return the market time; `speed` None is as fast as the subscribers acknowledge."""
-        broker = self._broker
-        now = broker.clock.now().astimezone(IST)
-        return JSONResponse(
-            {
-                "now": now.isoformat(timespec="milliseconds"),
-                "now_ms": broker.clock.now_ms,
-                "speed": broker.clock.speed,
-                "instance": broker.instance,
-            }
-        )
 
     def _register(self, user: User, primary: str, secondary: str | None) -> None:
         broker, now = self._broker, self._broker.clock.now_ms

@@ -1,0 +1,147 @@
+"""Takes what a caller asks of the trading floor there, and tells what it says no to as the broker does."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+
+from algoexec.simulation.trading.checks import OrderRefused, Why
+from algoexec.simulation.trading.commands import CancelAll, CancelOrder, Command, ExitAll, ModifyOrder, PlaceOrder
+from algoexec.simulation.trading.intervention import NOTHING, Intervention
+from algoexec.simulation.trading.orders import Order, OrderChange, OrderRequest
+from algoexec.simulator.broker import SimulatedBroker
+from algoexec.simulator.errors import Refusal
+from algoexec.simulator.order_wire import segment_of
+from algoexec.simulator.users import User
+
+LATENCY_MS: Final = 5
+"""What every answer says that the broker took: a figure of its own, so that equal days give equal answers."""
+
+
+class _Told(NamedTuple):
+    status: int
+    code: str
+
+
+_TOLD: Final[Mapping[Why, _Told]] = {
+    Why.UNKNOWN_INSTRUMENT: _Told(400, "UDAPI100011"),
+    Why.INVALID: _Told(400, "UDAPI100036"),
+    Why.MARKET_CLOSED: _Told(400, "UDAPI100057"),
+    Why.MARKET_OPEN: _Told(400, "UDAPI100039"),
+    Why.NO_SUCH_ORDER: _Told(400, "UDAPI100010"),
+    Why.ORDER_FINISHED: _Told(400, "UDAPI100040"),
+    Why.NOTHING_OPEN: _Told(400, "UDAPI1108"),
+    Why.SEGMENT_DISABLED: _Told(400, "UDAPI100036"),
+}
+"""How each reason is told. Source: the codes of Upstox's order endpoints, 2026."""
+
+_CHANGE_OF_FINISHED: Final = _Told(400, "UDAPI100041")
+
+
+def refusal_of(refused: OrderRefused, *, is_change: bool = False) -> Refusal:
+    """Return what the broker says; a change of a finished order has another code than its cancellation."""
+    told = _TOLD[refused.why]
+    if is_change and refused.why is Why.ORDER_FINISHED:
+        told = _CHANGE_OF_FINISHED
+    return Refusal(told.status, told.code, str(refused))
+
+
+def algo_of(request: Request) -> str | None:
+    """Return the algo that a caller says to be. That it is a registered one is not checked."""
+    return request.headers.get("x-algo-name") or None
+
+
+class OrderDesk:
+    """Does what users ask, now. Who they are and whether they may is settled before."""
+
+    def __init__(self, broker: SimulatedBroker) -> None:
+        """Deal at `broker`."""
+        self._broker: Final = broker
+
+    def place(self, user: User, request: OrderRequest) -> tuple[str, ...]:
+        """Return the numbers of the orders that a request became.
+
+        Raises:
+            Refusal: it became none.
+        """
+        self._broker.brake(user).require(segment_of(request.instrument))
+        command = PlaceOrder(at=self._now, user=user.id, request=request)
+        return self._do(replace(command, intervention=self._on_placing(user, request)))
+
+    def modify(self, user: User, change: OrderChange) -> None:
+        """Change an order.
+
+        Raises:
+            Refusal: that cannot be.
+        """
+        try:
+            self._broker.dealing.do(ModifyOrder(at=self._now, user=user.id, change=change))
+        except OrderRefused as refused:
+            raise refusal_of(refused, is_change=True) from refused
+
+    def cancel(self, user: User, order_id: str) -> None:
+        """Withdraw an order.
+
+        Raises:
+            Refusal: that cannot be.
+        """
+        intervention = self._on_cancelling(self.own_order(user, order_id))
+        self._do(CancelOrder(at=self._now, user=user.id, order_id=order_id, intervention=intervention))
+
+    def cancel_all(self, user: User, tag: str | None) -> tuple[str, ...]:
+        """Withdraw all orders, or those with a tag; return their numbers.
+
+        Raises:
+            Refusal: there are none.
+        """
+        return self._do(CancelAll(at=self._now, user=user.id, tag=tag))
+
+    def exit_all(self, user: User, tag: str | None) -> tuple[str, ...]:
+        """Close all positions, or those of a tag; return the numbers of the orders that do it.
+
+        Raises:
+            Refusal: there are none, or the market is closed.
+        """
+        return self._do(ExitAll(at=self._now, user=user.id, tag=tag))
+
+    def own_order(self, user: User, order_id: str) -> Order:
+        """Return a user's own order as it stands.
+
+        Raises:
+            Refusal: the user has no such order.
+        """
+        try:
+            return self._broker.dealing.books.own_order(user.id, order_id)
+        except OrderRefused as refused:
+            raise refusal_of(refused) from refused
+
+    @property
+    def _now(self) -> int:
+        return self._broker.clock.now_ms
+
+    def _do(self, command: Command) -> tuple[str, ...]:
+        try:
+            return self._broker.dealing.do(command)
+        except OrderRefused as refused:
+            raise refusal_of(refused) from refused
+
+    def _on_placing(self, user: User, request: OrderRequest) -> Intervention:
+        fault = self._broker.faults.order(
+            user=user.id,
+            instrument=request.instrument,
+            side=request.side,
+            tag=request.tag,
+            quantity=request.quantity,
+        )
+        return fault or NOTHING
+
+    def _on_cancelling(self, order: Order) -> Intervention:
+        # A cancellation that is refused anyway is no occasion: it would use the fault up.
+        if not order.is_working:
+            return NOTHING
+        request = order.request
+        fault = self._broker.faults.cancel(
+            user=order.user, instrument=request.instrument, side=request.side, tag=request.tag
+        )
+        return fault or NOTHING
