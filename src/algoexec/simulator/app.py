@@ -11,12 +11,17 @@ from starlette.middleware import Middleware
 from algoexec.ports.clock import WallClock
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulator import (
+    bulk_routes,
     calendar_routes,
     candle_routes,
     chain_routes,
     feed_routes,
     gtt_routes,
+    money_routes,
+    order_book_routes,
+    order_routes,
     portfolio_feed,
+    portfolio_routes,
     quote_routes,
     sim_routes,
     user_routes,
@@ -59,8 +64,13 @@ def create_app(
         quote_routes,
         user_routes,
         feed_routes,
-        portfolio_feed,
+        order_routes,
+        bulk_routes,
+        order_book_routes,
         gtt_routes,
+        portfolio_routes,
+        portfolio_feed,
+        money_routes,
         sim_routes,
     )
     app = Starlette(
