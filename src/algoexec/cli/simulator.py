@@ -35,6 +35,10 @@ HistoryOption = Annotated[
 UsersOption = Annotated[
     Path | None, typer.Option("--users", help="YAML or JSON file of who may come in, with which funds and limits.")
 ]
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="File in which the exchange outlives its process; else it is new each time."),
+]
 
 
 def simulator(
@@ -46,8 +50,11 @@ def simulator(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8010,
     paced: Annotated[bool, typer.Option("--paced/--unpaced", help="Wait for clients that read slowly.")] = False,
     users: UsersOption = None,
+    state: StateOption = None,
 ) -> None:
-    """Serve Upstox's market-data API and feed from a simulated day, on loopback."""
+    """Serve an Upstox look-alike that plays a simulated day, on loopback."""
+    from algoexec.simulator.state_log import BadStateLog
+
     try:
         simulated = simulated_day(day, history or (), seed)
         settings = _settings(at, speed, paced, users)
@@ -55,7 +62,10 @@ def simulator(
         typer.echo(f"algoexec simulator: {error}", err=True)
         raise typer.Exit(2) from error
     try:
-        asyncio.run(_serve(simulated, settings, port))
+        asyncio.run(_serve(simulated, settings, port, state))
+    except BadStateLog as error:
+        typer.echo(f"algoexec simulator: {error}", err=True)
+        raise typer.Exit(2) from error
     except OSError as error:
         typer.echo(f"algoexec simulator: port {port}: {error.strerror}", err=True)
         raise typer.Exit(1) from error
@@ -100,13 +110,13 @@ def _settings(at: str, speed: float, paced: bool, users: Path | None) -> "Simula
     )
 
 
-async def _serve(day: "SimulatedDay", settings: "SimulatorSettings", port: int) -> None:
+async def _serve(day: "SimulatedDay", settings: "SimulatorSettings", port: int, state: Path | None) -> None:
     from algoexec.adapters.system_clock import SystemClock
     from algoexec.simulator.server import serve
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(day, settings, SystemClock(), port=port) as running:
+    async with serve(day, settings, SystemClock(), port=port, state=state) as running:
         print(json.dumps({"simulator": running.url, "day": day.date.isoformat()}), flush=True)
         await stop.wait()
