@@ -1,6 +1,10 @@
 """The words in which an order is spoken of, whoever carries it out."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from algoexec.domain.instruments import InstrumentKey
 
 
 class Side(StrEnum):
@@ -51,3 +55,79 @@ class Product(StrEnum):
 
     INTRADAY = "I"
     DELIVERY = "D"
+
+
+class OrderStatus(StrEnum):
+    """Where a broker says that an order stands, whatever it calls it."""
+
+    PENDING = "PENDING"
+    """The broker has it; the exchange has not yet, or not yet its change."""
+    OPEN = "OPEN"
+    """It rests at the exchange, perhaps partly filled."""
+    TRIGGER_PENDING = "TRIGGER_PENDING"
+    COMPLETE = "COMPLETE"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can become of the order any more."""
+        return self in (OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTicket:
+    """An order to be placed.
+
+    `id` is ours, unique for ever, and travels with it. `quantity` in units, at most the
+    contract's freeze quantity; prices in rupees on the contract's grid, `trigger_price` None
+    without a trigger.
+    """
+
+    id: str
+    instrument: InstrumentKey
+    side: Side
+    quantity: int
+    type: OrderType
+    price: float
+    trigger_price: float | None = None
+    product: Product = Product.INTRADAY
+    validity: Validity = Validity.DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """What a working order is changed to; it keeps its side, quantity and instrument."""
+
+    type: OrderType
+    price: float
+    trigger_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What the broker says of one order.
+
+    `order_id` is the broker's own, `id` ours as it came back; None: somebody else placed it.
+    `filled` counts units over all fills, `average_price` is rupees over them, None before the
+    first. `price` is the limit that holds now, 0 for a market order. `message` is why it was
+    rejected or cancelled, in the broker's words. `at` is when the broker last did something with
+    it, UTC; None when it does not say.
+    """
+
+    order_id: str
+    id: str | None
+    instrument: InstrumentKey
+    side: Side
+    status: OrderStatus
+    quantity: int
+    filled: int
+    average_price: float | None
+    price: float
+    message: str | None = None
+    at: datetime | None = None
+
+    @property
+    def filled_value(self) -> int:
+        """What the fills are worth, in paise."""
+        return 0 if self.average_price is None else round(self.average_price * self.filled * 100)
