@@ -174,7 +174,7 @@ def _told_multi(placed: list[Row], faults: list[_Fault], *, total: int, payload_
         return _answer(200, "success", placed, None, summary)
     told = [fault.told() for fault in faults]
     if not placed:
-        return _answer(400, "error", None, told, summary)
+        return _answer(400, "error", [], told, summary)
     return _answer(207, "partial_success", placed, told, summary)
 
 
