@@ -29,6 +29,7 @@ from algoexec.simulation.trading.commands import (
 )
 from algoexec.simulation.trading.dealer import Dealer
 from algoexec.simulation.trading.gtt import GttBook
+from algoexec.simulation.trading.gtt_orders import Strategy, Trigger
 from algoexec.simulation.trading.intervention import NOTHING, Intervention
 from algoexec.simulation.trading.market import Market
 from algoexec.simulation.trading.matching import MarketView
@@ -141,6 +142,9 @@ class TradingFloor:
 
     def _place_gtt(self, command: PlaceGtt) -> tuple[str, ...]:
         self._require_listed(command.request.instrument)
+        goes_out = any((r.strategy, r.trigger) == (Strategy.ENTRY, Trigger.IMMEDIATE) for r in command.request.rules)
+        if goes_out and not self._is_open(command.at):
+            raise OrderRefused(Why.MARKET_CLOSED, "The market is closed: an immediate entry cannot go out")
         gtt = self.gtts.open(command.user, command.request, command.at)
         # Prices are seen from now on.
         self._dealer.refresh(command.request.instrument, command.at)
@@ -221,7 +225,8 @@ class TradingFloor:
     def _release(self, at: int) -> None:
         """Send the after-market orders to the exchange: it has opened."""
         for order in self.books.everyones():
-            self._dealer.release(order, at)
+            if order.status.is_after_market:
+                self._dealer.release(order, at)
 
     def _square_off(self, at: int) -> None:
         """Close what is intraday, as the broker does for a fee."""
