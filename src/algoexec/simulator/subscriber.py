@@ -99,7 +99,7 @@ class Subscriber:
 
     async def _send(self, message: Frame | Closing) -> None:
         if isinstance(message, Closing):
-            await self._socket.close(message.code)
+            await self._end(message)
         elif isinstance(message, bytes):
             await self._socket.send_bytes(message)
         else:
@@ -109,6 +109,12 @@ class Subscriber:
             self._confirmed = self._sent
         elif self._sent % self._settings.frames_per_ping == 0:
             self._ping()
+
+    async def _end(self, closing: Closing) -> None:
+        if not closing.is_cut:
+            await self._socket.close(closing.code)
+        elif self._uplink is not None:
+            self._uplink.abort()
 
     def _ping(self) -> None:
         if self._uplink is not None:

@@ -9,7 +9,7 @@ from algoexec.simulator.faults.injector import FaultInjector
 
 type Frame = bytes | str
 
-_CUT: Final = 1006
+_NO_CODE: Final = 1006
 """A close code that is never sent: it says that the connection ended without one. Source: RFC 6455, 7.4.1."""
 _GARBAGE_LENGTH: Final = 64
 
@@ -17,25 +17,27 @@ _GARBAGE_LENGTH: Final = 64
 class Transport(Protocol):
     """What a line may do to the connection below it."""
 
-    def abort(self) -> None:
-        """Cut the TCP connection."""
-
     def fall_silent(self) -> None:
         """Send and answer nothing any more, and ignore what comes; the TCP connection stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """In place of a frame: close the socket with this code once everything before it is sent."""
+    """In place of a frame: end the socket with this code once everything before it is sent."""
 
     code: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ends without a closing frame."""
+        return self.code == _NO_CODE
 
 
 class FaultyLine:
     """One socket's frames on their way out. `path` is where clients ask for its stream."""
 
     def __init__(self, injector: FaultInjector, *, path: str, user: str, transport: Transport | None) -> None:
-        """Without `transport` a socket can neither be cut nor fall silent; it loses its frames all the same."""
+        """Without `transport` a socket cannot fall silent; it loses its frames all the same."""
         self._injector: Final = injector
         self._path: Final = path
         self._user: Final = user
@@ -62,7 +64,8 @@ class FaultyLine:
                 self._stalled_until_ms = self._injector.now_ms + round((seconds or 0.0) * 1000)
                 return None
             case CloseSocket(code=code):
-                return self._close(code)
+                self.is_dead = True
+                return Closing(code)
             case HalfOpen():
                 self.is_dead = True
                 if self._transport is not None:
@@ -72,14 +75,6 @@ class FaultyLine:
                 return self._garbage(frame)
             case TruncatedFrame():
                 return frame[: len(frame) // 2]
-
-    def _close(self, code: int) -> Closing | None:
-        self.is_dead = True
-        if code != _CUT:
-            return Closing(code)
-        if self._transport is not None:
-            self._transport.abort()
-        return None
 
     def _garbage(self, frame: Frame) -> Frame:
         noise = Random(f"{self._user}|{self._carried}").randbytes(_GARBAGE_LENGTH)
