@@ -1,5 +1,10 @@
 """Starting, watching and ending fault scripts on a running simulator."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import httpx
 
 from algoexec.adapters.system_clock import SystemClock
@@ -84,3 +89,29 @@ async def test_faults_can_be_there_from_the_start() -> None:
         rest(running) as client,
     ):
         assert (await client.get(PROFILE)).status_code == 503
+
+
+def test_the_command_line_takes_names_and_files(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nimitates: A test.\nfaults:\n  - do: {answer: 503}\n", encoding="utf-8")
+    options = ["--faults=silent-feed", f"--faults={file}"]
+    command = [sys.executable, "-m", "algoexec", "simulator", "--port=0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            url = json.loads(child.stdout.readline())["simulator"]
+            active = httpx.get(f"{url}/sim/faults").json()["active"]
+        finally:
+            child.terminate()
+
+    assert [one["name"] for one in active] == ["silent-feed", "mine"]
+
+
+def test_the_command_line_says_what_is_wrong_with_a_script(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nimitates: A test.\nfaults:\n  - do: {anser: 503}\n", encoding="utf-8")
+    for given, words in ((str(file), "mine.yaml: faults.0.do.anser"), ("no-such", "neither a readable file nor")):
+        command = [sys.executable, "-m", "algoexec", "simulator", "--port=0", f"--faults={given}"]
+        refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert refused.returncode == 2
+        assert words in refused.stderr

@@ -17,6 +17,7 @@ from algoexec.domain.errors import BadRecording
 if TYPE_CHECKING:
     from algoexec.simulation.day import SimulatedDay
     from algoexec.simulator.configuration import SimulatorSettings
+    from algoexec.simulator.faults.script import Script
 
 GENERATED: Final = "generated"
 
@@ -39,6 +40,10 @@ StateOption = Annotated[
     Path | None,
     typer.Option("--state", help="File in which the exchange outlives its process; else it is new each time."),
 ]
+FaultsOption = Annotated[
+    list[str] | None,
+    typer.Option("--faults", metavar="NAME|FILE", help="Fault script: a shipped one, or a YAML or JSON file; repeat."),
+]
 
 
 def simulator(
@@ -51,18 +56,21 @@ def simulator(
     paced: Annotated[bool, typer.Option("--paced/--unpaced", help="Wait for clients that read slowly.")] = False,
     users: UsersOption = None,
     state: StateOption = None,
+    faults: FaultsOption = None,
 ) -> None:
     """Serve an Upstox look-alike that plays a simulated day, on loopback."""
+    from algoexec.simulator.faults.loading import named_or_file
     from algoexec.simulator.state_log import BadStateLog
 
     try:
         simulated = simulated_day(day, history or (), seed)
         settings = _settings(at, speed, paced, users)
+        scripts = [named_or_file(text) for text in faults or ()]
     except (BadRecording, ValueError) as error:
         typer.echo(f"algoexec simulator: {error}", err=True)
         raise typer.Exit(2) from error
     try:
-        asyncio.run(_serve(simulated, settings, port, state))
+        asyncio.run(_serve(simulated, settings, port, state, scripts))
     except BadStateLog as error:
         typer.echo(f"algoexec simulator: {error}", err=True)
         raise typer.Exit(2) from error
@@ -110,13 +118,15 @@ def _settings(at: str, speed: float, paced: bool, users: Path | None) -> "Simula
     )
 
 
-async def _serve(day: "SimulatedDay", settings: "SimulatorSettings", port: int, state: Path | None) -> None:
+async def _serve(
+    day: "SimulatedDay", settings: "SimulatorSettings", port: int, state: Path | None, faults: Sequence["Script"]
+) -> None:
     from algoexec.adapters.system_clock import SystemClock
     from algoexec.simulator.server import serve
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serve(day, settings, SystemClock(), port=port, state=state) as running:
+    async with serve(day, settings, SystemClock(), port=port, state=state, faults=faults) as running:
         print(json.dumps({"simulator": running.url, "day": day.date.isoformat()}), flush=True)
         await stop.wait()
