@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from algoexec.adapters.upstox.limits import LIMITS, PENALTY, Limit, RateGovernor, RateGroup, RateWindows
 from algoexec.domain.errors import RateLimited
+from algoexec.ports.broker import Urgency
 
 SMALL = (Limit(3, 1.0), Limit(5, 10.0))
 pauses = st.lists(st.floats(min_value=0, max_value=4, allow_nan=False), max_size=80)
@@ -140,5 +142,71 @@ async def test_a_429_slows_the_governor_down() -> None:
 
     await governor.acquire()
     await governor.acquire()
+
+    assert clock.now() - begun >= timedelta(seconds=1)
+
+
+def busy(made: list[datetime], limits: Sequence[Limit]) -> bool:
+    """Return whether some window holds more calls than its limit."""
+    return any(
+        later - earlier < timedelta(seconds=limit.seconds)
+        for limit in limits
+        for earlier, later in zip(made, made[limit.calls :], strict=False)
+    )
+
+
+urgencies = st.lists(st.tuples(st.sampled_from(Urgency), st.integers(min_value=0, max_value=3)), max_size=40)
+
+
+@given(urgencies)
+def test_an_exit_never_waits_behind_an_entry_and_the_budget_holds(calls: list[tuple[Urgency, int]]) -> None:
+    """Calls come after so many turns of the loop; whoever is served finds nobody more urgent, or earlier, waiting."""
+    waiting, made, overtaken = list[tuple[Urgency, int]](), list[datetime](), list[object]()
+
+    async def run() -> None:
+        clock = Clock()
+        governor = RateGovernor(clock, SMALL, patience=float("inf"))
+
+        async def call(urgency: Urgency, number: int) -> None:
+            waiting.append((urgency, number))
+            await governor.acquire(urgency)
+            waiting.remove((urgency, number))
+            made.append(clock.now())
+            overtaken.extend(other for other in waiting if other < (urgency, number))
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, (urgency, turns) in enumerate(calls):
+                tasks.create_task(call(urgency, number))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+    assert overtaken == []
+    assert len(made) == len(calls)
+    assert not busy(made, SMALL)
+
+
+async def test_who_gives_up_lets_the_next_one_through() -> None:
+    governor = RateGovernor(Clock(), [Limit(1, 1.0)])
+    await governor.acquire()
+    first, second = (asyncio.create_task(governor.acquire(Urgency.ENTRY)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    await second
+
+    assert first.cancelled()
+
+
+async def test_orders_have_a_budget_of_eight_a_second() -> None:
+    clock = Clock()
+    begun = clock.now()
+    governor = RateGovernor(clock, LIMITS[RateGroup.ORDERS])
+
+    for _ in range(8):
+        await governor.acquire(Urgency.EXIT)
+    assert clock.now() == begun
+    await governor.acquire(Urgency.EXIT)
 
     assert clock.now() - begun >= timedelta(seconds=1)

@@ -1,7 +1,8 @@
 """Upstox's rate limits, kept on our side: what is over them waits here instead of being refused there.
 
 Source: docs/upstox.md §2, per user: 50 a second, 500 a minute, 2,000 in 30 minutes for all
-standard APIs. More than that "might result in temporary suspension".
+standard APIs; 10 a second, 500 a minute, 2,000 in 30 minutes for placing, modifying and
+cancelling together. More than that "might result in temporary suspension".
 """
 
 import asyncio
@@ -9,9 +10,12 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from heapq import heapify, heappush
+from itertools import count
 from typing import Final, NamedTuple
 
 from algoexec.domain.errors import RateLimited
+from algoexec.ports.broker import Urgency
 from algoexec.ports.clock import MarketClock
 
 
@@ -19,6 +23,8 @@ class RateGroup(StrEnum):
     """APIs that are counted together, per user."""
 
     STANDARD = "standard"
+    ORDERS = "orders"
+    """Place, modify and cancel share one count."""
 
 
 class Limit(NamedTuple):
@@ -28,7 +34,12 @@ class Limit(NamedTuple):
     seconds: float
 
 
-LIMITS: Final = {RateGroup.STANDARD: (Limit(50, 1), Limit(500, 60), Limit(2000, 1800))}
+LIMITS: Final = {
+    RateGroup.STANDARD: (Limit(50, 1), Limit(500, 60), Limit(2000, 1800)),
+    # Two fewer than the 10 a second from which SEBI wants an algo registered with the exchange:
+    # the person may have the app open too, and their second does not begin when ours does.
+    RateGroup.ORDERS: (Limit(8, 1), Limit(500, 60), Limit(2000, 1800)),
+}
 
 PENALTY: Final = 60.0
 """Seconds for which the limits are halved after a 429: the broker counts otherwise than we do."""
@@ -74,34 +85,60 @@ class RateWindows:
         return max(0.0, self._calls[-calls] + limit.seconds - now)
 
 
+class _Waiter(NamedTuple):
+    """A call that waits its turn. The arrival is its own, so the event is never compared."""
+
+    urgency: Urgency
+    arrival: int
+    turn: asyncio.Event
+
+
 class RateGovernor:
-    """Makes the callers of one (credential, group) wait their turn, in the order in which they came."""
+    """Makes the callers of one (credential, group) wait their turn: the urgent first, then as they came."""
 
     def __init__(self, clock: MarketClock, limits: Sequence[Limit], *, patience: float = PATIENCE) -> None:
         """Count in the time of `clock`: a simulator at 60 × allows 60 × the calls."""
         self._clock = clock
         self._windows = RateWindows(limits)
         self._patience = patience
-        self._turn = asyncio.Lock()
+        self._queue: list[_Waiter] = []
+        self._arrivals = count()
 
-    async def acquire(self) -> None:
+    async def acquire(self, urgency: Urgency = Urgency.ENTRY) -> None:
         """Return when one more call may be made, and count it.
 
         Raises:
             RateLimited: that would take longer than the patience of this governor.
         """
-        async with self._turn:
-            waited = 0.0
-            while (delay := self._windows.delay(self._now())) > 0:
-                waited += delay
-                if waited > self._patience:
-                    raise RateLimited(f"our own limit is reached for another {delay:.0f} s")
-                await self._clock.wait_until(_moment(self._now() + delay))
+        waiter = _Waiter(urgency, next(self._arrivals), asyncio.Event())
+        heappush(self._queue, waiter)
+        try:
+            await self._wait_for_turn(waiter)
             self._windows.spend(self._now())
+        finally:
+            self._queue.remove(waiter)
+            heapify(self._queue)
+            if self._queue:
+                self._queue[0].turn.set()
 
     def penalise(self) -> None:
         """The broker answered 429: take half for a minute."""
         self._windows.halve(self._now())
+
+    async def _wait_for_turn(self, waiter: _Waiter) -> None:
+        waited = 0.0
+        while True:
+            # Also after a wait: somebody more urgent may have come meanwhile.
+            if self._queue[0] is not waiter:
+                waiter.turn.clear()
+                await waiter.turn.wait()
+            elif (delay := self._windows.delay(self._now())) > 0:
+                waited += delay
+                if waited > self._patience:
+                    raise RateLimited(f"our own limit is reached for another {delay:.0f} s")
+                await self._clock.wait_until(_moment(self._now() + delay))
+            else:
+                return
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
