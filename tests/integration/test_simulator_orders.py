@@ -167,6 +167,8 @@ async def test_the_11th_order_of_a_second_is_one_too_many_whatever_it_does() -> 
         ({"price": 0}, "UDAPI100036"),
         ({"price": -1}, "UDAPI100036"),
         ({"price": "1"}, "UDAPI100036"),
+        ({"price": 1e300}, "UDAPI100036"),
+        ({"quantity": 2**31}, "UDAPI100036"),
         ({"order_type": "SL", "trigger_price": 0}, "UDAPI100036"),
         ({"order_type": "MARKET"}, "UDAPI100036"),
         ({"trigger_price": 5}, "UDAPI100036"),

@@ -301,6 +301,7 @@ async def test_the_cost_of_an_order_is_told_item_by_item(trader: Trader) -> None
         ({"transaction_type": "HOLD"}, "UDAPI100036"),
         ({"price": "nan"}, "UDAPI100036"),
         ({"price": "-1"}, "UDAPI100036"),
+        ({"price": "1e300"}, "UDAPI100036"),
         ({"price": "much"}, "UDAPI100036"),
         ({"price": ""}, "UDAPI100036"),
     ],
@@ -353,6 +354,7 @@ async def test_futures_against_each_other_bind_once(trader: Trader) -> None:
         ([{**leg(), "quantity": -30}], "UDAPI100036"),
         ([{**leg(), "product": "X"}], "UDAPI100036"),
         ([leg(price="5")], "UDAPI100036"),
+        ([leg(price=1e300)], "UDAPI100036"),
     ],
 )
 async def test_a_margin_of_what_cannot_be_ordered_is_refused(trader: Trader, instruments: Any, code: str) -> None:

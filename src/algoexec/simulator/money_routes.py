@@ -1,6 +1,5 @@
 """What money there is, what an order would cost, and what it would bind."""
 
-import math
 import re
 from typing import Final
 
@@ -16,7 +15,7 @@ from algoexec.simulation.trading.orders import Order, OrderRequest, Status, to_p
 from algoexec.simulator.broker import SimulatedBroker, required
 from algoexec.simulator.errors import Refusal, invalid_input, success, unknown_instrument
 from algoexec.simulator.money_wire import Funds, brokerage_fields, funds_v2, funds_v3, margin_fields
-from algoexec.simulator.order_body import Fields, body_of
+from algoexec.simulator.order_body import HIGHEST_PRICE, Fields, body_of
 from algoexec.simulator.users import User
 
 MOST_INSTRUMENTS: Final = 20
@@ -164,6 +163,6 @@ def _price(request: Request) -> float:
         price = float(text)
     except ValueError as error:
         raise invalid_input("price must be a number") from error
-    if not math.isfinite(price) or price < 0:
+    if not 0 <= price <= HIGHEST_PRICE:
         raise invalid_input("price must be a number")
     return price

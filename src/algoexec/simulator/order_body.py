@@ -21,6 +21,10 @@ from algoexec.simulator.errors import Refusal, invalid_input
 
 type Contracts = Mapping[InstrumentKey, Future | Option]
 
+MOST_UNITS: Final = 2**31 - 1
+"""Quantities are documented as int32."""
+HIGHEST_PRICE: Final = 1e9
+"""Rupees; the broker's own bound is not known. Beyond it would be numbers that no arithmetic holds."""
 LONGEST_TAG: Final = 40
 LONGEST_CORRELATION: Final = 20
 _ORDER_ID: Final = re.compile(r"[-a-zA-Z0-9]+")
@@ -64,7 +68,7 @@ class Fields:
         value = self._content.get(name)
         if value is None:
             raise _missing(name)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST_UNITS:
             raise invalid_input(f"{name} must be a whole number")
         return value
 
@@ -73,7 +77,7 @@ class Fields:
         value = self._content.get(name)
         if value is None:
             raise _missing(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > HIGHEST_PRICE:
             raise invalid_input(f"{name} must be a number")
         return float(value)
 
