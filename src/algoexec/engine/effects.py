@@ -7,8 +7,10 @@ from enum import StrEnum
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
+from algoexec.domain.orders import OrderTerms, OrderTicket, Side
 from algoexec.domain.signals import Signal
 from algoexec.engine.events import FeedStatus
+from algoexec.engine.trading.orders import Phase, Purpose
 
 
 class Status(StrEnum):
@@ -46,7 +48,54 @@ class Unsubscribe:
     instruments: tuple[InstrumentKey, ...]
 
 
-type Effect = Subscribe | Unsubscribe
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOrder:
+    """Hand an order in, once."""
+
+    ticket: OrderTicket
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyOrder:
+    """Change a working order; `id` is ours, `broker_id` the broker's."""
+
+    id: str
+    broker_id: str
+    terms: OrderTerms
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Withdraw a working order; `id` is ours, `broker_id` the broker's."""
+
+    id: str
+    broker_id: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPosition:
+    """Ask the broker what is held of an instrument, and answer with `PositionRead`."""
+
+    instrument: InstrumentKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFunds:
+    """Ask the broker what can be spent, and answer with `FundsRead`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteOption:
+    """Answer with a `Marked` of this option soon: an intent waits for it."""
+
+    instrument: InstrumentKey
+
+
+type TradeEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds | QuoteOption
+type Effect = Subscribe | Unsubscribe | SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds | QuoteOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +125,84 @@ class Alert:
     message: str
 
 
-type FrameBody = SessionChanged | Signal | PcrReading | Candle | Alert
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChanged:
+    """One of our orders as it stands now: body of an `order` frame. Prices in rupees, quantities in units."""
+
+    id: str
+    broker_id: str | None
+    trade_id: str
+    purpose: Purpose
+    phase: Phase
+    instrument: InstrumentKey
+    side: Side
+    quantity: int
+    limit: float
+    filled: int
+    average_price: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRefused:
+    """A signal that became no order, and why: body of an `order` frame."""
+
+    signal_id: str
+    instrument: InstrumentKey | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged:
+    """What is held, and what watches over it: body of a `position` frame.
+
+    `stage` is NEUTRAL when nothing is held or wanted, and then all else is None. Premiums in rupees.
+    """
+
+    stage: str
+    trade_id: str | None = None
+    instrument: InstrumentKey | None = None
+    open_units: int = 0
+    average_price: float | None = None
+    stop: float | None = None
+    target: float | None = None
+    index_stop: float | None = None
+    index_target: float | None = None
+    exit_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeClosed:
+    """A trade from entry to flat: body of a `trade` frame.
+
+    Premiums in rupees a unit, money in paise. `mfe` and `mae` are the best and worst mark
+    against the entry, in rupees a unit; None if no mark came. `r` is the net result in units of
+    the risk taken. `external_units` were sold by somebody else; their price is an estimate.
+    """
+
+    id: str
+    signal_id: str
+    pattern: str
+    instrument: InstrumentKey
+    quantity: int
+    entry_price: float
+    exit_price: float
+    opened_at: datetime
+    closed_at: datetime
+    reason: str
+    gross: int
+    charges: int
+    net: int
+    r: float
+    mfe: float | None
+    mae: float | None
+    external_units: int
+
+
+type FrameBody = (
+    SessionChanged | Signal | PcrReading | Candle | Alert | OrderChanged | EntryRefused | PositionChanged | TradeClosed
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +230,9 @@ class Frame:
                 return "candle"
             case Alert():
                 return "alert"
+            case OrderChanged() | EntryRefused():
+                return "order"
+            case PositionChanged():
+                return "position"
+            case TradeClosed():
+                return "trade"

@@ -7,11 +7,16 @@ change a session's state.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from algoexec.domain.calendar import TradingDay
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
+from algoexec.domain.orders import OrderReport
+from algoexec.engine.trading.marks import IndexMark, OptionMark
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.tally import Tally
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.parameters import Parameters
 
@@ -45,7 +50,10 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCreated:
-    """The first record. `inherited` is the ledger of an earlier session of the same day and mode."""
+    """The first record. `inherited` and `tally` are what an earlier session of the same day and mode left.
+
+    `rules` None: nothing is traded, as in mode `signals`.
+    """
 
     session_id: str
     user_id: str
@@ -55,6 +63,8 @@ class SessionCreated:
     day: TradingDay
     parameters: Parameters
     inherited: Ledger | None
+    rules: TradeRules | None = None
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +167,129 @@ class SessionFailed:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """The newest prices while something is wanted, held or working: `option` is which one is quoted.
+
+    `index` None: not told yet.
+    """
+
+    index: IndexMark | None
+    option: InstrumentKey
+    mark: OptionMark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReported:
+    """The broker has said something of one of our orders, perhaps again, perhaps late."""
+
+    report: OrderReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNotPlaced:
+    """An order of ours (`id`) surely did not become one at the broker; `was_sent`: the broker refused it."""
+
+    id: str
+    was_sent: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeNotKnown:
+    """An order of ours was sent, and whether the broker has it is being looked up."""
+
+    id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeNotMade:
+    """A change or cancellation of an order of ours was not taken, or nobody knows (`is_unknown`)."""
+
+    id: str
+    is_unknown: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRead:
+    """The broker's net units of an instrument, read after the exit asked for it; `mark` as of then."""
+
+    instrument: InstrumentKey
+    net: int
+    mark: OptionMark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundsRead:
+    """What the broker says can be spent, in paise."""
+
+    available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlattenRequested:
+    """A person (`by`) wants to be out of everything; the session goes on."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitched:
+    """The kill switch was thrown (`reason`), or taken back: then `reason` is None."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRulesChanged:
+    """A person changed what may be risked, and how."""
+
+    rules: TradeRules
+
+
+type SessionEvent = (
+    SessionCreated
+    | TokenRejected
+    | TokenReplaced
+    | DayPrepared
+    | WarmedUp
+    | CandleClosed
+    | CandlesRepaired
+    | ChainPolled
+    | FeedChanged
+    | ParametersChanged
+    | Halted
+    | Resumed
+    | StopRequested
+    | DeadlinePassed
+    | SessionFailed
+)
+type TradeEvent = (
+    Marked
+    | OrderReported
+    | OrderNotPlaced
+    | OutcomeNotKnown
+    | ChangeNotMade
+    | PositionRead
+    | FundsRead
+    | FlattenRequested
+    | KillSwitched
+    | TradeRulesChanged
+)
+TRADE_EVENTS: Final = (
+    Marked,
+    OrderReported,
+    OrderNotPlaced,
+    OutcomeNotKnown,
+    ChangeNotMade,
+    PositionRead,
+    FundsRead,
+    FlattenRequested,
+    KillSwitched,
+    TradeRulesChanged,
+)
 type Event = (
     SessionCreated
     | TokenRejected
@@ -173,6 +306,16 @@ type Event = (
     | StopRequested
     | DeadlinePassed
     | SessionFailed
+    | Marked
+    | OrderReported
+    | OrderNotPlaced
+    | OutcomeNotKnown
+    | ChangeNotMade
+    | PositionRead
+    | FundsRead
+    | FlattenRequested
+    | KillSwitched
+    | TradeRulesChanged
 )
 
 

@@ -9,7 +9,8 @@ from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
 from algoexec.engine.effects import Status
-from algoexec.engine.events import FeedStatus, Mode
+from algoexec.engine.events import FeedStatus, Mode, StopReason
+from algoexec.engine.trading.trade import TradingState
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.memory import Memory
 from algoexec.strategy.parameters import Parameters
@@ -24,7 +25,8 @@ class EngineState:
 
     `at_open` is the memory before today's first candle and `candles` are today's so far,
     in order: together they let a repaired history be remembered anew. `readings` are
-    today's polls that may still be asked for. `warm` says whether the past has been loaded;
+    today's polls that may still be asked for. `trading` is None where nothing is traded.
+    `stopping` is why the session ends as soon as it is flat. `warm` says whether the past has been loaded;
     until then no candle is decided.
     """
 
@@ -51,6 +53,8 @@ class EngineState:
     tracked: tuple[InstrumentKey, ...] = ()
     candles: tuple[Candle, ...] = ()
     readings: tuple[PcrReading, ...] = ()
+    trading: TradingState | None = None
+    stopping: StopReason | None = None
 
     @property
     def decided_until(self) -> datetime:

@@ -8,8 +8,10 @@ from algoexec.domain.errors import DomainError
 from algoexec.domain.instruments import Contracts
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
-from algoexec.engine.effects import Severity, Status, Subscribe, Unsubscribe
+from algoexec.domain.signals import Signal
+from algoexec.engine.effects import ReadFunds, Severity, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
+    TRADE_EVENTS,
     CandleClosed,
     CandlesRepaired,
     ChainPolled,
@@ -22,6 +24,7 @@ from algoexec.engine.events import (
     Record,
     Resumed,
     SessionCreated,
+    SessionEvent,
     SessionFailed,
     StopReason,
     StopRequested,
@@ -31,6 +34,20 @@ from algoexec.engine.events import (
 )
 from algoexec.engine.signals import decide_candle, memory_after
 from algoexec.engine.state import EngineState
+from algoexec.engine.trading.flow import (
+    apply_trading,
+    consider_all,
+    flatten,
+    forbid_entries,
+    held_options,
+    is_flat,
+    next_due,
+    time_passed,
+    unlock,
+)
+from algoexec.engine.trading.risk import Refusal, Refused
+from algoexec.engine.trading.tally import Tally
+from algoexec.engine.trading.trade import ExitReason, TradingState
 from algoexec.engine.transition import Draft, Transition
 from algoexec.strategy.decision import Ledger, levels_of
 from algoexec.strategy.kernel import known
@@ -61,7 +78,11 @@ def step(state: EngineState | None, record: Record) -> Transition:
         raise DomainError(f"record {record.seq} cannot follow {state.seq}")
     draft = Draft(replace(state, seq=record.seq, at=record.at), record.at)
     if not state.status.is_over:
-        _apply(draft, record)
+        if isinstance(record.event, TRADE_EVENTS):
+            apply_trading(draft, record.event)
+        else:
+            _apply(draft, record.event)
+        _end_if_flat(draft)
     return draft.finish()
 
 
@@ -78,7 +99,8 @@ def next_deadline(state: EngineState) -> datetime | None:
         return None
     if state.status is Status.SCHEDULED:
         return state.day.opens_at - WAKE_BEFORE_OPEN
-    return state.day.closes_at + DAY_END_GRACE
+    dues = (next_due(state), None if state.stopping is not None else state.day.closes_at + DAY_END_GRACE)
+    return min((due for due in dues if due is not None), default=None)
 
 
 def _create(record: Record) -> Transition:
@@ -103,14 +125,15 @@ def _create(record: Record) -> Transition:
         at_open=memory,
         memory=memory,
         ledger=event.inherited or Ledger(),
+        trading=None if event.rules is None else TradingState(rules=event.rules, tally=event.tally or Tally()),
     )
     draft = Draft(state, record.at)
     draft.tell_session()
     return draft.finish()
 
 
-def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm an event
-    match record.event:
+def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat arm an event
+    match event:
         case CandleClosed(candle=candle):
             _close_candle(draft, candle)
         case ChainPolled(reading=reading):
@@ -127,6 +150,7 @@ def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm a
             _change_feed(draft, status, detail)
         case TokenRejected(detail=detail):
             draft.move_to(Status.NEEDS_TOKEN, detail)
+            forbid_entries(draft, Refused(Refusal.NEEDS_TOKEN, detail))
         case TokenReplaced():
             if draft.state.status is Status.NEEDS_TOKEN:
                 draft.move_to(_status_now(draft.state))
@@ -135,10 +159,12 @@ def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm a
         case Halted(by=by, reason=reason):
             draft.change(halted=f"{reason} (by {by})")
             draft.tell_session()
+            forbid_entries(draft, Refused(Refusal.HALTED, reason))
         case Resumed():
             if draft.state.halted is not None:
                 draft.change(halted=None)
                 draft.tell_session()
+            unlock(draft)
         case StopRequested(reason=reason):
             _stop(draft, reason)
         case SessionFailed(detail=detail):
@@ -151,6 +177,8 @@ def _apply(draft: Draft, record: Record) -> None:  # noqa: C901 - one flat arm a
 
 def _prepare_day(draft: Draft, contracts: Contracts) -> None:
     draft.change(contracts=contracts)
+    if draft.state.trading is not None:
+        draft.do(ReadFunds())
     if draft.state.status is Status.STARTING:
         draft.move_to(_status_now(draft.state))
 
@@ -182,7 +210,10 @@ def _close_candle(draft: Draft, candle: Candle) -> None:
             _repair(draft, (candle,))
         return
     draft.tell(candle)
+    seen = len(draft.frames)
     decide_candle(draft, candle)
+    if state.trading is not None:
+        consider_all(draft, [frame.body for frame in draft.frames[seen:] if isinstance(frame.body, Signal)])
     if candle.closed_at >= draft.at - timedelta(minutes=1):
         _track(draft, candle.close)
     _settle(draft)
@@ -229,8 +260,9 @@ def _track(draft: Draft, spot: float) -> None:
     state = draft.state
     if state.contracts is None:
         return
-    wanted = tuple(option.key for option in state.contracts.around_the_money(spot))
-    if wanted == state.tracked or not wanted:
+    around = tuple(option.key for option in state.contracts.around_the_money(spot))
+    wanted = tuple(dict.fromkeys((*around, *held_options(state))))
+    if wanted == state.tracked or not around:
         return
     gained = tuple(key for key in wanted if key not in state.tracked)
     lost = tuple(key for key in state.tracked if key not in wanted)
@@ -259,12 +291,28 @@ def _pass_deadline(draft: Draft) -> None:
         return
     if draft.state.status is Status.SCHEDULED:
         draft.move_to(_status_now(draft.state))
-    else:
+        return
+    if draft.state.trading is not None:
+        time_passed(draft)
+    if draft.state.stopping is None and draft.at >= draft.state.day.closes_at + DAY_END_GRACE:
         _stop(draft, StopReason.DAY_OVER)
 
 
 def _stop(draft: Draft, reason: StopReason) -> None:
-    """End the session. Nothing is held in mode signals, so nothing is waited for."""
+    """End the session as soon as it is flat."""
+    if draft.state.stopping is None:
+        draft.change(stopping=reason)
+    if is_flat(draft.state):
+        return
+    draft.move_to(Status.STOPPING, draft.state.stopping.value if draft.state.stopping else None)
+    flatten(draft, ExitReason.FLATTEN, Refusal.STOPPING)
+
+
+def _end_if_flat(draft: Draft) -> None:
+    """End a session that is to stop and holds nothing any more."""
+    reason = draft.state.stopping
+    if reason is None or draft.state.status.is_over or not is_flat(draft.state):
+        return
     if draft.state.tracked:
         draft.do(Unsubscribe(instruments=draft.state.tracked))
         draft.change(tracked=())
@@ -279,6 +327,8 @@ def _settle(draft: Draft) -> None:
 
 def _status_now(state: EngineState) -> Status:
     """Return where a session that has its token stands."""
+    if state.stopping is not None:
+        return Status.STOPPING
     if state.at < state.day.opens_at - WAKE_BEFORE_OPEN:
         return Status.SCHEDULED
     if state.contracts is None:

@@ -1,0 +1,141 @@
+"""How a trade is written into a transition: its state, its orders, its frames."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from algoexec.domain.errors import DomainError
+from algoexec.domain.orders import OrderTerms, OrderTicket, OrderType, Side
+from algoexec.engine.effects import (
+    CancelOrder,
+    EntryRefused,
+    ModifyOrder,
+    OrderChanged,
+    PositionChanged,
+    SubmitOrder,
+)
+from algoexec.engine.signals import base36
+from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.risk import Refused
+from algoexec.engine.trading.trade import Intent, Trade, TradingState
+from algoexec.engine.transition import Draft
+
+NEUTRAL = "NEUTRAL"
+
+
+def trading_of(draft: Draft) -> TradingState:
+    """Return the trading state.
+
+    Raises:
+        DomainError: nothing is traded in this session.
+    """
+    if draft.state.trading is None:
+        raise DomainError("this session does not trade")
+    return draft.state.trading
+
+
+def change_trading(draft: Draft, **fields: Any) -> None:
+    """Replace fields of the trading state."""
+    draft.change(trading=replace(trading_of(draft), **fields))
+
+
+def keep(draft: Draft, trade: Trade) -> Trade:
+    """Let a trade be as it now is."""
+    change_trading(draft, trade=trade)
+    return trade
+
+
+def submit(draft: Draft, trade: Trade, purpose: Purpose, quantity: int, limit: float) -> Trade:
+    """Add an order to a trade and send it. Its number is a function of session, record and place in the step."""
+    place = sum(isinstance(effect, SubmitOrder) for effect in draft.effects)
+    ticket = OrderTicket(
+        id=f"{draft.state.session_id}-{base36(draft.state.seq)}-{place}",
+        instrument=trade.option.key,
+        side=Side.BUY if purpose is Purpose.ENTRY else Side.SELL,
+        quantity=quantity,
+        type=OrderType.LIMIT,
+        price=limit,
+    )
+    order = OwnOrder(ticket=ticket, purpose=purpose, phase=Phase.SENDING, limit=limit, asked_at=draft.at)
+    draft.do(SubmitOrder(ticket=ticket, purpose=purpose))
+    tell_order(draft, trade, order)
+    return trade.with_order(order)
+
+
+def reprice(draft: Draft, trade: Trade, order: OwnOrder, limit: float) -> Trade:
+    """Change the limit of an order that the broker has."""
+    if order.broker_id is None:
+        raise DomainError(f"order {order.id} has no number at the broker yet")
+    terms = OrderTerms(type=OrderType.LIMIT, price=limit)
+    draft.do(ModifyOrder(id=order.id, broker_id=order.broker_id, terms=terms, purpose=order.purpose))
+    changed = order.asked(terms, draft.at)
+    tell_order(draft, trade, changed)
+    return trade.with_order(changed)
+
+
+def cancel(draft: Draft, trade: Trade, order: OwnOrder) -> Trade:
+    """Withdraw an order; one that the broker has not confirmed yet is withdrawn as soon as it has."""
+    changed = replace(order, cancel_wanted=True)
+    if order.broker_id is not None and order.phase is Phase.WORKING:
+        draft.do(CancelOrder(id=order.id, broker_id=order.broker_id, purpose=order.purpose))
+        changed = replace(changed, is_changing=True, asked_at=draft.at)
+    return trade.with_order(changed)
+
+
+def is_overdue(draft: Draft, order: OwnOrder, patience_s: float) -> bool:
+    """Whether an order has had its time since it was last placed or changed."""
+    return draft.at >= order.asked_at + timedelta(seconds=patience_s)
+
+
+def refuse(draft: Draft, intent: Intent, refused: Refused) -> None:
+    """Say that a signal becomes no order, and why."""
+    draft.tell(
+        EntryRefused(
+            signal_id=intent.signal.id,
+            instrument=intent.option.key,
+            reason=refused.reason.value,
+            detail=refused.detail,
+        )
+    )
+
+
+def tell_order(draft: Draft, trade: Trade, order: OwnOrder) -> None:
+    """Tell an order as it stands."""
+    draft.tell(
+        OrderChanged(
+            id=order.id,
+            broker_id=order.broker_id,
+            trade_id=trade.id,
+            purpose=order.purpose,
+            phase=order.phase,
+            instrument=order.ticket.instrument,
+            side=order.ticket.side,
+            quantity=order.ticket.quantity,
+            limit=order.limit,
+            filled=order.filled,
+            average_price=order.value / order.filled / 100 if order.filled else None,
+            message=order.message,
+        )
+    )
+
+
+def tell_position(draft: Draft) -> None:
+    """Tell what is held now."""
+    trade = trading_of(draft).trade
+    if trade is None:
+        draft.tell(PositionChanged(stage=NEUTRAL))
+        return
+    draft.tell(
+        PositionChanged(
+            stage=trade.stage,
+            trade_id=trade.id,
+            instrument=trade.option.key,
+            open_units=trade.open_units,
+            average_price=trade.bought.average,
+            stop=trade.stop,
+            target=trade.target,
+            index_stop=trade.signal.stop_loss,
+            index_target=trade.signal.target,
+            exit_reason=None if trade.exit_reason is None else trade.exit_reason.value,
+        )
+    )

@@ -1,0 +1,276 @@
+"""When to leave a trade, and how to get out of it for sure."""
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from algoexec.domain.calendar import IST, ist, ist_minute
+from algoexec.domain.signals import Side as SignalSide
+from algoexec.engine.effects import ReadFunds, ReadPosition, Severity, TradeClosed
+from algoexec.engine.trading.drafting import (
+    cancel,
+    change_trading,
+    is_overdue,
+    keep,
+    reprice,
+    submit,
+    tell_position,
+    trading_of,
+)
+from algoexec.engine.trading.entries import pursue_entry
+from algoexec.engine.trading.marks import IndexMark, OptionMark
+from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.rules import EXIT_LADDER, TradeRules
+from algoexec.engine.trading.sizing import exit_limit, parts, to_tick_down, to_tick_up
+from algoexec.engine.trading.trade import ExitReason, Fills, Stage, Trade
+from algoexec.engine.transition import Draft
+
+_DEEPER_PCT: Final = 3.0
+"""How much cheaper an exit is offered than last time when no quote says what is paid now."""
+
+
+def watch(draft: Draft, index: IndexMark | None, mark: OptionMark) -> None:
+    """Follow the held option: its extremes, its trailing stop, and whether it is time to leave."""
+    trading = trading_of(draft)
+    trade = trading.trade
+    if trade is None or not trade.bought.quantity:
+        return
+    value = mark.value(draft.at, trading.rules.quote_max_age_s)
+    if value is not None:
+        trade = keep(draft, _followed(trade, value, trading.rules))
+    if trade.stage is Stage.EXITING:
+        return
+    reason = _reason_to_leave(trade, index, value, draft.at, trading.rules)
+    if reason is not None:
+        leave(draft, reason)
+
+
+def leave(draft: Draft, reason: ExitReason) -> None:
+    """Begin to get out; the first reason stays."""
+    trade = trading_of(draft).trade
+    if trade is None or trade.stage is Stage.EXITING:
+        return
+    keep(draft, replace(trade, stage=Stage.EXITING, exit_reason=reason, exit_begun_at=draft.at))
+    tell_position(draft)
+
+
+def opened(trade: Trade, at: datetime, rules: TradeRules) -> Trade:
+    """Return a trade with the stop and target that its average price asks for."""
+    average = trade.bought.average
+    if average is None:
+        return trade
+    tick = trade.option.tick_size
+    trade = replace(trade, opened_at=trade.opened_at or at)
+    target = to_tick_up(average * (1 + rules.premium_target_pct / 100), tick)
+    if trade.trailed:
+        return replace(trade, target=target)
+    return replace(trade, target=target, stop=to_tick_down(average * (1 - rules.premium_stop_pct / 100), tick))
+
+
+def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
+    """Do the next thing that gets the trade flat."""
+    for order in trade.open_orders(Purpose.ENTRY):
+        if not order.cancel_wanted:
+            trade = cancel(draft, trade, order)
+    trade = pursue_entry(draft, trade)
+    if trade.open_orders(Purpose.ENTRY):
+        return trade  # what it still fills is to be sold too
+    if exits := trade.open_orders(Purpose.EXIT):
+        for order in exits:
+            trade = _press(draft, trade, order, mark)
+    elif trade.open_units > 0 and not trade.waits_for_position and _may_ask_again(draft, trade):
+        draft.do(ReadPosition(instrument=trade.option.key))
+        trade = replace(trade, waits_for_position=True)
+    return trade
+
+
+def sell(draft: Draft, trade: Trade, net: int, mark: OptionMark) -> Trade:
+    """Sell what is ours and still there: the broker holds `net` units, the person's own among them."""
+    rules = trading_of(draft).rules
+    trade = replace(trade, waits_for_position=False)
+    if trade.stage is not Stage.EXITING or trade.open_orders(Purpose.EXIT) or trade.open_units <= 0:
+        return trade
+    units = min(trade.open_units, max(net, 0))
+    if (gone := trade.open_units - units) > 0:
+        trade = _closed_by_others(draft, trade, gone, mark)
+    limit = _offer(draft, trade, None, mark, rules)
+    for part in parts(units, trade.option.freeze_quantity, trade.option.lot):
+        trade = submit(draft, trade, Purpose.EXIT, part, limit)
+    return trade
+
+
+def close(draft: Draft, trade: Trade) -> None:
+    """Write a flat trade down: only now is it reported closed."""
+    trading = trading_of(draft)
+    on = draft.at.astimezone(IST).date()
+    charges = trade.charges(on, trading.rules.brokerage).total
+    net = trade.gross() - charges
+    tally = trading.tally.closed(net)
+    lost = (*trading.lost, trade) if trade.has_lost_orders else trading.lost
+    change_trading(draft, trade=None, tally=tally, lost=lost)
+    draft.tell(_closed_trade(trade, draft.at, charges, net))
+    tell_position(draft)
+    draft.do(ReadFunds())
+
+
+def call_a_person(draft: Draft, trade: Trade) -> Trade:
+    """Call a person while an exit takes long, again and again."""
+    rules = trading_of(draft).rules
+    due = call_due(trade, rules)
+    if due is None or draft.at < due:
+        return trade
+    draft.alert(
+        Severity.CRITICAL,
+        "EXIT_STUCK",
+        f"{trade.open_units} units of {trade.option.name} are not sold yet ({trade.exit_reason}); "
+        "the exit goes on, look into the broker's app",
+    )
+    return replace(trade, called_at=draft.at)
+
+
+def call_due(trade: Trade, rules: TradeRules) -> datetime | None:
+    """Return when a person is to be called about an exit; None when there is no exit."""
+    if trade.exit_begun_at is None or trade.stage is not Stage.EXITING:
+        return None
+    if trade.called_at is not None:
+        return trade.called_at + timedelta(seconds=rules.call_every_s)
+    return trade.exit_begun_at + timedelta(seconds=(len(EXIT_LADDER) + 1) * rules.exit_patience_s)
+
+
+def exit_due(order: OwnOrder, rules: TradeRules) -> datetime | None:
+    """Return when an exit is to be offered cheaper; None while only the broker can say something new."""
+    if order.phase is not Phase.WORKING:
+        return None
+    return order.asked_at + timedelta(seconds=rules.exit_patience_s)
+
+
+def time_due(trade: Trade, rules: TradeRules) -> datetime | None:
+    """Return when a held position is given up, whatever its price; None before the first fill."""
+    if trade.opened_at is None:
+        return None
+    by_age = trade.opened_at + timedelta(minutes=rules.max_minutes_in_trade)
+    return min(by_age, square_off_at(trade.opened_at, rules))
+
+
+def square_off_at(at: datetime, rules: TradeRules) -> datetime:
+    """Return the day's square-off, UTC."""
+    day = at.astimezone(IST).date()
+    return ist(day, time(*divmod(rules.square_off_minute, 60)))
+
+
+def _reason_to_leave(
+    trade: Trade, index: IndexMark | None, value: float | None, at: datetime, rules: TradeRules
+) -> ExitReason | None:
+    """Return why to leave now; stops come before targets."""
+    rises = 1 if trade.signal.side is SignalSide.BUY_CALL else -1
+    is_index_fresh = index is not None and at - index.at <= timedelta(seconds=rules.quote_max_age_s)
+    points = index.price if index is not None and is_index_fresh else None
+    if points is not None and (points - trade.signal.stop_loss) * rises <= 0 and not _is_late(at, rules):
+        return ExitReason.INDEX_STOP
+    if value is not None and trade.stop is not None and value <= trade.stop:
+        return ExitReason.TRAILING_STOP if trade.trailed else ExitReason.PREMIUM_STOP
+    if points is not None and (points - trade.signal.target) * rises >= 0 and not _is_late(at, rules):
+        return ExitReason.INDEX_TARGET
+    if value is not None and trade.target is not None and value >= trade.target:
+        return ExitReason.PREMIUM_TARGET
+    return None
+
+
+def _is_late(at: datetime, rules: TradeRules) -> bool:
+    """Whether the index has left continuous trading: then only the premium counts."""
+    return ist_minute(at) % 1440 >= rules.square_off_minute
+
+
+def _followed(trade: Trade, value: float, rules: TradeRules) -> Trade:
+    """Return the trade after a mark: its extremes, and its stop if that moves up."""
+    best = value if trade.best is None else max(trade.best, value)
+    worst = value if trade.worst is None else min(trade.worst, value)
+    if (best, worst) != (trade.best, trade.worst):
+        trade = replace(trade, best=best, worst=worst)
+    average = trade.bought.average
+    if not rules.trailing or average is None or trade.stop is None or best < average + trade.one_r:
+        return trade
+    # At +1R to the entry, then 1R behind the best: the second includes the first.
+    stop = to_tick_down(best - trade.one_r, trade.option.tick_size)
+    return replace(trade, stop=stop, trailed=True) if stop > trade.stop else trade
+
+
+def _press(draft: Draft, trade: Trade, order: OwnOrder, mark: OptionMark | None) -> Trade:
+    """Offer a working exit cheaper once it has had its time."""
+    rules = trading_of(draft).rules
+    if order.phase is not Phase.WORKING or not is_overdue(draft, order, rules.exit_patience_s):
+        return trade
+    trade = replace(trade, rung=trade.rung + 1)
+    limit = _offer(draft, trade, order, mark, rules)
+    return reprice(draft, trade, order, limit)
+
+
+def _offer(draft: Draft, trade: Trade, order: OwnOrder | None, mark: OptionMark | None, rules: TradeRules) -> float:
+    """Return the price at which an exit is offered on this rung.
+
+    With a quote: below the bid. Without one: below the last offer, at first below the stop.
+    """
+    value = None if mark is None else mark.value(draft.at, rules.quote_max_age_s)
+    if value is not None:
+        below = EXIT_LADDER[trade.rung] if trade.rung < len(EXIT_LADDER) else rules.protection_pct
+        return exit_limit(value, trade.option, rules, below)
+    last = order.limit if order is not None else (trade.stop or trade.bought.average or trade.option.tick_size)
+    return to_tick_down(last * (1 - _DEEPER_PCT / 100), trade.option.tick_size)
+
+
+def _may_ask_again(draft: Draft, trade: Trade) -> bool:
+    """Whether the last exit ended long enough ago: one that is rejected at once must not become a storm."""
+    ended = [order for order in trade.orders if order.purpose is Purpose.EXIT]
+    if len(ended) < 2:
+        return True
+    return is_overdue(draft, ended[-1], trading_of(draft).rules.exit_patience_s)
+
+
+def retry_due(trade: Trade, rules: TradeRules) -> datetime | None:
+    """Return when a new exit may follow those that ended without selling all; None while one is open."""
+    ended = [order for order in trade.orders if order.purpose is Purpose.EXIT]
+    if trade.stage is not Stage.EXITING or trade.waits_for_position or len(ended) < 2 or ended[-1].is_open:
+        return None
+    return ended[-1].asked_at + timedelta(seconds=rules.exit_patience_s)
+
+
+def _closed_by_others(draft: Draft, trade: Trade, units: int, mark: OptionMark) -> Trade:
+    """Count units that are gone from the account as sold by somebody else, at what they were worth just now."""
+    value = mark.value(draft.at, trading_of(draft).rules.quote_max_age_s) or trade.bought.average or 0.0
+    external = trade.external
+    external = Fills(external.quantity + units, external.value + round(value * 100) * units)
+    draft.alert(
+        Severity.WARNING,
+        "EXTERNALLY_CLOSED",
+        f"{units} units of {trade.option.name} are no longer in the account: somebody else sold them",
+    )
+    return replace(trade, external=external)
+
+
+def _closed_trade(trade: Trade, at: datetime, charges: int, net: int) -> TradeClosed:
+    bought = trade.bought
+    out = trade.sold.quantity + trade.external.quantity
+    entry = bought.average or 0.0
+    risk = trade.one_r * bought.quantity * 100
+    reason = trade.exit_reason
+    if reason is None or trade.external.quantity >= bought.quantity:
+        reason = ExitReason.EXTERNALLY_CLOSED
+    return TradeClosed(
+        id=trade.id,
+        signal_id=trade.signal.id,
+        pattern=trade.signal.pattern.value,
+        instrument=trade.option.key,
+        quantity=bought.quantity,
+        entry_price=entry,
+        exit_price=(trade.sold.value + trade.external.value) / out / 100 if out else 0.0,
+        opened_at=trade.opened_at or at,
+        closed_at=at,
+        reason=reason.value,
+        gross=trade.gross(),
+        charges=charges,
+        net=net,
+        r=net / risk if risk else 0.0,
+        mfe=None if trade.best is None else trade.best - entry,
+        mae=None if trade.worst is None else trade.worst - entry,
+        external_units=trade.external.quantity,
+    )

@@ -1,0 +1,43 @@
+"""What the held option is worth now, as far as that can be known."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionMark:
+    """The newest quote of one option. Prices in rupees; None: never told.
+
+    `quoted_at` is when its book was last told, `traded_at` when it last traded; UTC.
+    """
+
+    bid: float | None = None
+    ask: float | None = None
+    quoted_at: datetime | None = None
+    last: float | None = None
+    traded_at: datetime | None = None
+    delta: float | None = None
+
+    def fresh_book(self, at: datetime, max_age_s: float) -> "tuple[float, float] | None":
+        """Return bid and ask if they are recent, both there, and not crossed."""
+        if self.bid is None or self.ask is None or not _is_recent(self.quoted_at, at, max_age_s):
+            return None
+        return (self.bid, self.ask) if 0 < self.bid < self.ask else None
+
+    def value(self, at: datetime, max_age_s: float) -> float | None:
+        """Return what it could be sold for: the bid, else a recent last price, else None (strategy.md §8)."""
+        if (book := self.fresh_book(at, max_age_s)) is not None:
+            return book[0]
+        return self.last if _is_recent(self.traded_at, at, max_age_s) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexMark:
+    """The newest value of the index, in points, and when it was told."""
+
+    price: float
+    at: datetime
+
+
+def _is_recent(stamp: datetime | None, at: datetime, max_age_s: float) -> bool:
+    return stamp is not None and at - stamp <= timedelta(seconds=max_age_s)

@@ -1,0 +1,156 @@
+"""Our own orders, from the intent to the last fill. They move along one table."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from algoexec.domain.errors import DomainError
+from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket
+
+
+class Purpose(StrEnum):
+    """What an order is for."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+
+
+class Phase(StrEnum):
+    """Where an order of ours stands."""
+
+    SENDING = "SENDING"
+    """Journaled, and on its way to the broker."""
+    UNKNOWN = "UNKNOWN"
+    """Sent, and whether it arrived is being looked up."""
+    WORKING = "WORKING"
+    """The broker has it."""
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    """The broker had it and threw it out, or did not take it."""
+    NOT_SENT = "NOT_SENT"
+    """It never reached the broker."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can become of it any more."""
+        return self not in (Phase.SENDING, Phase.UNKNOWN, Phase.WORKING)
+
+
+_MOVES: Final = frozenset(
+    {
+        (Phase.SENDING, Phase.UNKNOWN),
+        (Phase.SENDING, Phase.WORKING),
+        (Phase.SENDING, Phase.FILLED),
+        (Phase.SENDING, Phase.CANCELLED),
+        (Phase.SENDING, Phase.REJECTED),
+        (Phase.SENDING, Phase.NOT_SENT),
+        (Phase.UNKNOWN, Phase.WORKING),
+        (Phase.UNKNOWN, Phase.FILLED),
+        (Phase.UNKNOWN, Phase.CANCELLED),
+        (Phase.UNKNOWN, Phase.REJECTED),
+        (Phase.UNKNOWN, Phase.NOT_SENT),
+        (Phase.WORKING, Phase.FILLED),
+        (Phase.WORKING, Phase.CANCELLED),
+        (Phase.WORKING, Phase.REJECTED),
+        # The broker may tell of an order that was not found when it was looked for.
+        (Phase.NOT_SENT, Phase.WORKING),
+        (Phase.NOT_SENT, Phase.FILLED),
+        (Phase.NOT_SENT, Phase.CANCELLED),
+        (Phase.NOT_SENT, Phase.REJECTED),
+    }
+)
+
+_PHASES: Final = {
+    OrderStatus.PENDING: Phase.WORKING,
+    OrderStatus.OPEN: Phase.WORKING,
+    OrderStatus.TRIGGER_PENDING: Phase.WORKING,
+    OrderStatus.COMPLETE: Phase.FILLED,
+    OrderStatus.CANCELLED: Phase.CANCELLED,
+    OrderStatus.REJECTED: Phase.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrder:
+    """One order of ours.
+
+    `limit` is the price last asked for, in rupees; `asked_at` when that was, UTC. `filled` in
+    units and `value` in paise are over all fills. `is_changing`: a change or cancellation is on
+    its way. `cancel_wanted`: it is to be cancelled as soon as it can be. `message` is the
+    broker's word on why it ended.
+    """
+
+    ticket: OrderTicket
+    purpose: Purpose
+    phase: Phase
+    limit: float
+    asked_at: datetime
+    broker_id: str | None = None
+    filled: int = 0
+    value: int = 0
+    is_changing: bool = False
+    cancel_wanted: bool = False
+    message: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Our number of it, which travels with it."""
+        return self.ticket.id
+
+    @property
+    def remaining(self) -> int:
+        """Units that are not filled."""
+        return self.ticket.quantity - self.filled
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still become of it."""
+        return not self.phase.is_final
+
+    def moved(self, phase: Phase, message: str | None = None) -> "OwnOrder":
+        """Return the order in another phase.
+
+        Raises:
+            DomainError: it cannot get there from where it is.
+        """
+        if phase is self.phase:
+            return self
+        if (self.phase, phase) not in _MOVES:
+            raise DomainError(f"order {self.id} cannot go from {self.phase} to {phase}")
+        changing = self.is_changing and not phase.is_final
+        return replace(self, phase=phase, is_changing=changing, message=message or self.message)
+
+    def asked(self, terms: OrderTerms, at: datetime) -> "OwnOrder":
+        """Return the order with a change on its way."""
+        return replace(self, limit=terms.price, asked_at=at, is_changing=True)
+
+    def reported(self, report: OrderReport) -> "OwnOrder":
+        """Return the order after the broker's word on it.
+
+        Reports come late, twice and in the wrong order, so only what is news counts: more
+        fills, or a later phase. A final order stays final, and still takes fills that it did
+        not know of.
+
+        Raises:
+            DomainError: the report contradicts the order: another instrument or side, or more
+                filled than was asked for.
+        """
+        if (report.instrument, report.side) != (self.ticket.instrument, self.ticket.side):
+            raise DomainError(f"report of {report.order_id} is not of order {self.id}")
+        if report.filled > self.ticket.quantity:
+            raise DomainError(f"order {self.id} of {self.ticket.quantity} is reported with {report.filled} filled")
+        known = self
+        if report.filled > self.filled:
+            known = replace(known, filled=report.filled, value=report.filled_value)
+        known = replace(known, broker_id=known.broker_id or report.order_id)
+        phase = _PHASES[report.status]
+        if known.phase.is_final and known.phase is not Phase.NOT_SENT:
+            return known
+        if known.filled == known.ticket.quantity:
+            phase = Phase.FILLED
+        settled = report.status in (OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING)
+        moved = known.moved(phase, report.message)
+        # The exchange has it as it is told: a change that was on its way has come, or has failed.
+        return replace(moved, is_changing=False) if settled and report.price == known.limit else moved

@@ -1,0 +1,182 @@
+"""One trade: from the intent over its orders to flat. Premiums in rupees, money in paise, quantities in units."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from algoexec.domain.charges import Charges, Derivative, charges_of_order
+from algoexec.domain.instruments import Option
+from algoexec.domain.signals import Signal
+from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.tally import Tally
+
+
+class Stage(StrEnum):
+    """Where a trade stands; without one the session is NEUTRAL (strategy.md §8)."""
+
+    ENTERING = "ENTERING"
+    IN_TRADE = "IN_TRADE"
+    EXITING = "EXITING"
+
+
+class ExitReason(StrEnum):
+    """Why a trade was ended."""
+
+    INDEX_STOP = "INDEX_STOP"
+    PREMIUM_STOP = "PREMIUM_STOP"
+    TRAILING_STOP = "TRAILING_STOP"
+    INDEX_TARGET = "INDEX_TARGET"
+    PREMIUM_TARGET = "PREMIUM_TARGET"
+    TIME = "TIME"
+    SQUARE_OFF = "SQUARE_OFF"
+    OPPOSITE_SIGNAL = "OPPOSITE_SIGNAL"
+    FLATTEN = "FLATTEN"
+    BREAKER = "BREAKER"
+    EXTERNALLY_CLOSED = "EXTERNALLY_CLOSED"
+    """Somebody else closed it, in the broker's app."""
+
+
+class Fills(NamedTuple):
+    """Units and what they are worth together, in paise."""
+
+    quantity: int
+    value: int
+
+    @property
+    def average(self) -> float | None:
+        """Rupees a unit; None for none."""
+        return self.value / self.quantity / 100 if self.quantity else None
+
+
+NO_FILLS: Final = Fills(0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A signal that shall become a trade as soon as its option's quote allows it."""
+
+    signal: Signal
+    option: Option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A trade that is not closed yet.
+
+    `one_r` is the risk of one unit (1R). `stop` and `target` are premiums, None before the
+    first fill; `trailed` says that the stop has moved. `best` and `worst` are the highest and
+    lowest mark while something was held. `rung` counts how often the exit was offered cheaper.
+    `external` are units that somebody else sold, at an estimated value. `exit_begun_at` and
+    `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
+    exit waits for the broker's word on what is held.
+    """
+
+    id: str
+    signal: Signal
+    option: Option
+    one_r: float
+    stage: Stage
+    orders: tuple[OwnOrder, ...]
+    repriced: bool = False
+    opened_at: datetime | None = None
+    stop: float | None = None
+    target: float | None = None
+    trailed: bool = False
+    best: float | None = None
+    worst: float | None = None
+    exit_reason: ExitReason | None = None
+    exit_begun_at: datetime | None = None
+    rung: int = 0
+    external: Fills = NO_FILLS
+    waits_for_position: bool = False
+    called_at: datetime | None = None
+
+    @property
+    def bought(self) -> Fills:
+        """What the entries have filled."""
+        return _fills(order for order in self.orders if order.purpose is Purpose.ENTRY)
+
+    @property
+    def sold(self) -> Fills:
+        """What the exits have filled."""
+        return _fills(order for order in self.orders if order.purpose is Purpose.EXIT)
+
+    @property
+    def open_units(self) -> int:
+        """Units that are held and nobody has sold; negative if more was sold than held."""
+        return self.bought.quantity - self.sold.quantity - self.external.quantity
+
+    def open_orders(self, purpose: Purpose) -> list[OwnOrder]:
+        """Return the orders of which something may still become."""
+        return [order for order in self.orders if order.purpose is purpose and order.is_open]
+
+    def order(self, order_id: str) -> OwnOrder | None:
+        """Return the order with our number; None if it is not of this trade."""
+        return next((order for order in self.orders if order.id == order_id), None)
+
+    def with_order(self, changed: OwnOrder) -> "Trade":
+        """Return the trade with an order replaced, or added."""
+        if self.order(changed.id) is None:
+            return replace(self, orders=(*self.orders, changed))
+        return replace(self, orders=tuple(changed if order.id == changed.id else order for order in self.orders))
+
+    def charges(self, on: date, brokerage: int) -> Charges:
+        """Return what its executed orders cost."""
+        return sum(
+            (
+                charges_of_order(
+                    on=on,
+                    kind=Derivative.OPTION,
+                    side=order.ticket.side,
+                    turnover=order.value,
+                    brokerage=brokerage,
+                )
+                for order in self.orders
+                if order.filled
+            ),
+            Charges(),
+        )
+
+    def gross(self) -> int:
+        """Return what its closed units brought, before charges; open ones count as nothing."""
+        return self.sold.value + self.external.value - self.bought.value
+
+    def open_profit(self, mark: float | None) -> int:
+        """Return the profit with what is open valued at `mark`, before charges; at its average where None."""
+        price = self.bought.average if mark is None else mark
+        return self.gross() + round((price or 0.0) * 100) * self.open_units
+
+    @property
+    def has_lost_orders(self) -> bool:
+        """Whether an order of it was not found at the broker, and may turn up yet."""
+        return any(order.phase is Phase.NOT_SENT for order in self.orders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingState:
+    """All that a session knows of its trading.
+
+    `funds` is what the broker says can be spent, in paise; None: not told yet. `trades` counts
+    those begun in this session. `lost` are ended trades of which an order may turn up yet.
+    """
+
+    rules: TradeRules
+    tally: Tally
+    funds: int | None = None
+    trades: int = 0
+    intent: Intent | None = None
+    trade: Trade | None = None
+    lost: tuple[Trade, ...] = ()
+    killed: str | None = None
+    """Why the kill switch is on; None: it is off."""
+
+
+def _fills(orders: Iterable[OwnOrder]) -> Fills:
+    quantity = value = 0
+    for order in orders:
+        quantity += order.filled
+        value += order.value
+    return Fills(quantity, value)
