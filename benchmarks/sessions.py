@@ -18,6 +18,7 @@ from algoexec.domain.market import Bar
 from algoexec.domain.options import OptionChain
 from algoexec.engine.effects import Frame
 from algoexec.engine.events import Mode
+from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
 from algoexec.ports.market_data import Profile
@@ -89,6 +90,9 @@ class Script:
 
     def feed(self, token: AccessToken) -> "Script":
         return self
+
+    def broker(self, token: AccessToken) -> Broker:
+        raise NotImplementedError
 
     async def profile(self) -> Profile:
         return Profile(account="benchmark", name="benchmark")

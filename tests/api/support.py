@@ -20,6 +20,7 @@ from algoexec.domain.errors import BrokerUnavailable, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY, Contracts, InstrumentKey, OptionType
 from algoexec.domain.market import Bar
 from algoexec.domain.options import OptionChain, OptionQuote
+from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent
 from algoexec.ports.market_data import Profile
@@ -104,6 +105,9 @@ class ScriptedVenue:
     def feed(self, token: AccessToken) -> ScriptedFeed:
         self.feeds.append(ScriptedFeed())
         return self.feeds[-1]
+
+    def broker(self, token: AccessToken) -> Broker:
+        raise NotImplementedError
 
 
 @dataclass

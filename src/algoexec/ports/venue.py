@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from algoexec.ports.broker import Broker
 from algoexec.ports.clock import MarketClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import Feed
@@ -27,3 +28,6 @@ class Venue(Protocol):
 
     def feed(self, token: AccessToken) -> Feed:
         """Return an unconnected feed for this credential."""
+
+    def broker(self, token: AccessToken) -> Broker:
+        """Return the account of this credential."""

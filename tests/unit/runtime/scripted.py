@@ -11,6 +11,7 @@ from algoexec.domain.instruments import BANK_NIFTY, Contracts, InstrumentKey, Op
 from algoexec.domain.market import Bar, Quote
 from algoexec.domain.options import OptionChain, OptionQuote
 from algoexec.engine.events import Event
+from algoexec.ports.broker import Broker
 from algoexec.ports.clock import MarketClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
@@ -213,6 +214,9 @@ class Venue:
         feed.say(FeedConnected())
         self.feeds.append(feed)
         return feed
+
+    def broker(self, token: AccessToken) -> Broker:
+        raise NotImplementedError
 
 
 class Listener:

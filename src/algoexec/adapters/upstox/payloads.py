@@ -5,7 +5,7 @@ Source: docs/upstox.md §1, checked against recorded answers of 2024 and SDK 2.3
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
@@ -268,6 +268,46 @@ class StatusPayload(Payload):
     status: str
 
 
+class PositionPayload(Payload):
+    """One row of GET /v2/portfolio/short-term-positions. `quantity` is net, in units."""
+
+    instrument_token: str
+    product: str
+    quantity: Whole
+
+
+class _CashPayload(Payload):
+    total: Number
+
+
+class _AvailablePayload(Payload):
+    cash_available_to_trade: _CashPayload
+
+
+class FundsPayload(Payload):
+    """GET /v3/user/get-funds-and-margin. What is pledged does not pay for options, so only cash counts."""
+
+    available_to_trade: _AvailablePayload
+
+    def paise(self) -> int:
+        """Return what can be spent."""
+        return round(self.available_to_trade.cash_available_to_trade.total * _PAISE)
+
+
+class _EquityPayload(Payload):
+    available_margin: Number
+
+
+class OldFundsPayload(Payload):
+    """GET /v2/user/get-funds-and-margin: since July 2025 everything is under `equity`."""
+
+    equity: _EquityPayload
+
+    def paise(self) -> int:
+        """Return what can be spent."""
+        return round(self.equity.available_margin * _PAISE)
+
+
 PROFILE: Final = TypeAdapter(ProfilePayload)
 CONTRACTS: Final = TypeAdapter(list[ContractPayload])
 CHAIN: Final = TypeAdapter(list[StrikePayload])
@@ -275,3 +315,8 @@ CANDLES: Final = TypeAdapter(CandlesPayload)
 HOLIDAYS: Final = TypeAdapter(list[HolidayPayload])
 TIMINGS: Final = TypeAdapter(list[OpeningPayload])
 STATUS: Final = TypeAdapter(StatusPayload)
+POSITION: Final = TypeAdapter(PositionPayload)
+FUNDS: Final = TypeAdapter(FundsPayload)
+OLD_FUNDS: Final = TypeAdapter(OldFundsPayload)
+ROWS: Final = TypeAdapter(list[Any])
+"""Rows that are read one by one."""

@@ -19,7 +19,8 @@ USER_AGENT: Final = "algoexec"
 
 TIMEOUT: Final = httpx.Timeout(5.0, connect=2.0)
 
-_WORDS_KEPT: Final = 200
+WORDS_KEPT: Final = 200
+"""Characters of what they say that an error carries."""
 
 
 class ErrorItem(BaseModel):
@@ -71,7 +72,7 @@ class UpstoxRest:
         """
         await self._governor.acquire()
         try:
-            answer = await self._http.get(path, params=params, headers=_authorization(self._token))
+            answer = await self._http.get(path, params=params, headers=authorization(self._token))
         except httpx.HTTPError as error:
             raise BrokerUnavailable(f"GET {path}: {type(error).__name__}") from error
         if not answer.is_success:
@@ -81,7 +82,12 @@ class UpstoxRest:
         return _data(shape, path, answer)
 
 
-def _authorization(token: AccessToken) -> dict[str, str]:
+def authorization(token: AccessToken) -> dict[str, str]:
+    """Return the header that carries a token.
+
+    Raises:
+        TokenRefused: no header can carry it.
+    """
     text = token.reveal()
     if not text.isascii() or not text.isprintable() or " " in text or not text:
         raise TokenRefused("this cannot be an access token: it has characters that no header may carry")
@@ -105,10 +111,10 @@ def _data[T](shape: TypeAdapter[T], path: str, answer: httpx.Response) -> T:
 
 def _failure(path: str, answer: httpx.Response) -> BrokerRefused | BrokerUnavailable | RateLimited:
     """Return the error by what the caller must do."""
-    status, first = answer.status_code, _first_error(answer)
+    status, first = answer.status_code, first_error(answer)
     code = first.code if first else None
     said = f"GET {path}: {status} {code or ''} {(first.message if first else None) or answer.reason_phrase}"[
-        :_WORDS_KEPT
+        :WORDS_KEPT
     ]
     match status:
         case httpx.codes.UNAUTHORIZED:
@@ -126,7 +132,8 @@ def _failure(path: str, answer: httpx.Response) -> BrokerRefused | BrokerUnavail
             return BrokerUnavailable(said)
 
 
-def _first_error(answer: httpx.Response) -> ErrorItem | None:
+def first_error(answer: httpx.Response) -> ErrorItem | None:
+    """Return the first error of the broker's own envelope; None where something else answered."""
     try:
         return ErrorAnswer.model_validate_json(answer.content).errors[0]
     except ValidationError:

@@ -4,13 +4,17 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from algoexec.adapters.system_clock import SystemMarketClock
+from algoexec.adapters.upstox.broker import UpstoxBroker
 from algoexec.adapters.upstox.feed import FeedTiming, UpstoxFeed
 from algoexec.adapters.upstox.hosts import LIVE, Hosts
 from algoexec.adapters.upstox.limits import LIMITS, RateGovernor, RateGroup
 from algoexec.adapters.upstox.market_clock import SILENCE, ClockReading, ObservedClock, SimulatedMarketClock
 from algoexec.adapters.upstox.market_data import UpstoxMarketData
+from algoexec.adapters.upstox.order_requests import OrderRequests
 from algoexec.adapters.upstox.payloads import Payload
+from algoexec.adapters.upstox.portfolio_feed import ORDERS_ONLY, PortfolioFeed
 from algoexec.adapters.upstox.rest import UpstoxRest, http_client
+from algoexec.adapters.upstox.stream import Stream
 from algoexec.domain.errors import BrokerUnavailable
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.venue import Venue
@@ -32,11 +36,21 @@ _AUTHORIZED_FEED = TypeAdapter(_AuthorizedFeedPayload)
 class _Access:
     """What all credentials of a venue share: HTTP connections, rate governors, the clock."""
 
-    def __init__(self, hosts: Hosts, clock: ObservedClock, *, proxy: str | None, timing: FeedTiming | None) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        clock: ObservedClock,
+        *,
+        proxy: str | None,
+        timing: FeedTiming | None,
+        algo: str | None,
+    ) -> None:
         self.clock = clock
         self.http = http_client(hosts.api, proxy=proxy)
+        self._orders_http = http_client(hosts.orders, proxy=proxy)
         self._proxy = proxy
         self._timing = timing
+        self._algo = algo
         self._governors: dict[tuple[str, RateGroup], RateGovernor] = {}
 
     def rest(self, token: AccessToken) -> UpstoxRest:
@@ -45,9 +59,26 @@ class _Access:
     def feed(self, token: AccessToken) -> UpstoxFeed:
         return UpstoxFeed(self._authorize, token, self.clock.observe, timing=self._timing, proxy=self._proxy)
 
+    def broker(self, token: AccessToken) -> UpstoxBroker:
+        governor = self._governor(token, RateGroup.ORDERS)
+        stream = Stream(self._authorize_portfolio, timing=self._timing, proxy=self._proxy)
+        return UpstoxBroker(
+            self.rest(token),
+            OrderRequests(self._orders_http, token, governor, algo=self._algo),
+            PortfolioFeed(stream, token),
+        )
+
+    async def aclose(self) -> None:
+        await self.http.aclose()
+        await self._orders_http.aclose()
+
     async def _authorize(self, token: AccessToken) -> str:
         answer = await self.rest(token).get(_AUTHORIZED_FEED, "/v3/feed/market-data-feed/authorize")
         return answer.authorized_redirect_uri
+
+    async def _authorize_portfolio(self, token: AccessToken) -> str:
+        path = "/v2/feed/portfolio-stream-feed/authorize"
+        return (await self.rest(token).get(_AUTHORIZED_FEED, path, ORDERS_ONLY)).authorized_redirect_uri
 
     def _governor(self, token: AccessToken, group: RateGroup) -> RateGovernor:
         key = (token.fingerprint, group)
@@ -66,10 +97,15 @@ class UpstoxVenue(Venue):
         clock: SystemMarketClock | None = None,
         proxy: str | None = None,
         timing: FeedTiming | None = None,
+        algo: str | None = None,
     ) -> None:
-        """Connect nowhere yet. `proxy` is an egress proxy's URL; the environment's are not read."""
+        """Connect nowhere yet.
+
+        `proxy` is an egress proxy's URL; the environment's are not read. `algo` is the name under
+        which the exchange registered the algo: orders carry it.
+        """
         self._clock = clock or SystemMarketClock()
-        self._access = _Access(hosts, self._clock, proxy=proxy, timing=timing)
+        self._access = _Access(hosts, self._clock, proxy=proxy, timing=timing, algo=algo)
 
     @property
     def clock(self) -> SystemMarketClock:
@@ -88,9 +124,13 @@ class UpstoxVenue(Venue):
         """Return an unconnected feed for this credential."""
         return self._access.feed(token)
 
+    def broker(self, token: AccessToken) -> UpstoxBroker:
+        """Return the account of this credential."""
+        return self._access.broker(token)
+
     async def aclose(self) -> None:
         """Close the connections. Feeds end with the tasks that run them."""
-        await self._access.http.aclose()
+        await self._access.aclose()
 
 
 class SimulatorVenue(Venue):
@@ -99,14 +139,23 @@ class SimulatorVenue(Venue):
     Owns its HTTP connections and its clock's task: `aclose` at the end.
     """
 
-    def __init__(self, address: str, *, timing: FeedTiming | None = None, silence: float = SILENCE) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timing: FeedTiming | None = None,
+        silence: float = SILENCE,
+        algo: str | None = None,
+    ) -> None:
         """Connect nowhere yet. `address` is its base URL; `silence` is the clock's, in seconds.
+
+        `algo` is as of `UpstoxVenue`.
 
         Raises:
             ValueError: `address` is not on loopback.
         """
         self._clock = SimulatedMarketClock(self._read_clock, silence=silence)
-        self._access = _Access(Hosts.simulator(address), self._clock, proxy=None, timing=timing)
+        self._access = _Access(Hosts.simulator(address), self._clock, proxy=None, timing=timing, algo=algo)
 
     @property
     def clock(self) -> SimulatedMarketClock:
@@ -133,10 +182,14 @@ class SimulatorVenue(Venue):
         """Return an unconnected feed for this credential."""
         return self._access.feed(token)
 
+    def broker(self, token: AccessToken) -> UpstoxBroker:
+        """Return the account of this credential."""
+        return self._access.broker(token)
+
     async def aclose(self) -> None:
         """Stop the clock and close the connections. Feeds end with the tasks that run them."""
         await self._clock.aclose()
-        await self._access.http.aclose()
+        await self._access.aclose()
 
     async def _read_clock(self) -> ClockReading:
         try:
