@@ -58,13 +58,15 @@ def quote(running: RunningSimulator, key: InstrumentKey = CALL) -> Quote:
 
 
 def offered(running: RunningSimulator) -> Level:
-    """Return the best row of the call's book, once an order can be larger than what it offers."""
+    """Return the best row of the call's book, once it is small enough and stays until an order has come to it."""
     while True:
-        book = quote(running).book
-        assert book is not None
-        if book.levels[0].ask_quantity < FREEZE:
-            return book.levels[0]
-        pass_time(running, 5)
+        now = running.broker.clock.now_ms
+        shown = quote(running)
+        assert shown.book is not None
+        is_quiet = running.broker.exchange.quote(CALL, now + 200).trade == shown.trade
+        if is_quiet and shown.book.levels[0].ask_quantity < FREEZE:
+            return shown.book.levels[0]
+        pass_time(running, 1)
 
 
 def order(price: float = 0.0, **changes: Any) -> dict[str, Any]:
