@@ -4,6 +4,8 @@ Its state is a function of the day, the rules, and the commands that were applie
 applies the same commands again has the same books.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -116,6 +118,10 @@ class TradingFloor:
             else:
                 self._agenda.do_next()
 
+    def due(self) -> int | None:
+        """Return when something is to happen by itself, in milliseconds since the epoch; None: nothing any more."""
+        return self._agenda.due()
+
     def _next_view(self, until: int) -> tuple[InstrumentKey, MarketView] | None:
         """Return the earliest news of an instrument that an order waits for; None when there is none up to `until`."""
         news: list[tuple[InstrumentKey, MarketView]] = []
@@ -138,7 +144,7 @@ class TradingFloor:
         if not request.is_amo and not self._is_open(command.at):
             raise OrderRefused(Why.MARKET_CLOSED, "The market is closed: use is_amo")
         parts = slices(request, contract.freeze_quantity)
-        return tuple(self._dealer.accept(command.user, part, command.at, command.intervention).id for part in parts)
+        return tuple(order.id for order in self._accept(command.user, parts, command.at, command.intervention))
 
     def _place_gtt(self, command: PlaceGtt) -> tuple[str, ...]:
         self._require_listed(command.request.instrument)
@@ -154,7 +160,12 @@ class TradingFloor:
         chosen = [order for order in self.books.working(command.user) if command.tag in (None, order.request.tag)]
         if not chosen:
             raise OrderRefused(Why.NOTHING_OPEN, "There are no open orders")
-        return tuple(self._dealer.withdraw(order, command.at).id for order in chosen)
+        ended = []
+        for order in chosen:
+            with suppress(OrderRefused):  # filled while its cancellation was under way
+                hand = command.interventions.get(order.id, NOTHING)
+                ended.append(self._dealer.withdraw(order, command.at, hand).id)
+        return tuple(ended)
 
     def _exit_all(self, command: ExitAll) -> tuple[str, ...]:
         if not self._is_open(command.at):
@@ -162,11 +173,11 @@ class TradingFloor:
         chosen = [p for p in self._open_positions(command.user) if self._carries(command.user, p, command.tag)]
         if not chosen:
             raise OrderRefused(Why.NOTHING_OPEN, "There are no open positions")
-        return tuple(
-            order.id
-            for position in chosen
-            for order in self._exit(command.user, position, command.at, command.user, command.intervention)
-        )
+        exits: list[Order] = []
+        for position in chosen:
+            hand = command.interventions.get(position.instrument, command.intervention)
+            exits += self._exit(command.user, position, command.at, command.user, hand)
+        return tuple(order.id for order in exits)
 
     def _convert(self, command: ConvertPosition) -> tuple[str, ...]:
         account = self.books.account(command.user)
@@ -209,7 +220,16 @@ class TradingFloor:
             placed_by=placed_by,
         )
         parts = parts_of(request, self._market.contracts[position.instrument].freeze_quantity)
-        return [self._dealer.accept(user, part, at, intervention) for part in parts]
+        return self._accept(user, parts, at, intervention)
+
+    def _accept(self, user: str, parts: Iterable[OrderRequest], at: int, intervention: Intervention) -> list[Order]:
+        """Take the slices of one order in; they share what is filled at most."""
+        accepted: list[Order] = []
+        before = 0
+        for part in parts:
+            accepted.append(self._dealer.accept(user, part, at, intervention.after(before)))
+            before += part.quantity
+        return accepted
 
     def _require_listed(self, key: InstrumentKey) -> Contract:
         contract = self._market.contracts.get(key)
