@@ -161,7 +161,7 @@ class Dealer:
         matcher = self.matchers[order.request.instrument]
         if _asks_for_less(before.request, order.request):
             if order.id in matcher:
-                matcher.shrink(order.id, self._fillable(order))
+                matcher.shrink(order.id, order.remaining)
             self._books.turn(order, self._standing(order), at)
             return
         was_triggered = before.request.type.has_trigger and self._standing(before) is Status.OPEN

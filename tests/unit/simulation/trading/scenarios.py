@@ -1,11 +1,12 @@
 """Made-up days at the floor: markets and commands, as hypothesis strategies. Commands name orders that may not be."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import OrderType, Product, Side, Validity
 from algoexec.simulation.trading.account import Account
 from algoexec.simulation.trading.checks import Contract, OrderRefused
@@ -32,6 +33,7 @@ from tests.unit.simulation.trading.scripted import (
     CALL,
     CLOSES,
     DUE_PUT,
+    FUNDS,
     FUTURE,
     OPENS,
     SPOT,
@@ -40,17 +42,11 @@ from tests.unit.simulation.trading.scripted import (
 )
 
 CHOSEN: Final = (CALL, FUTURE, DUE_PUT)
-USERS: Final = (ASHA, BALA)
 POOR: Final = 4_000_00
 """Paise for which there is little to be had."""
 
 MIDDLES: Final = {CALL.key: 100.0, FUTURE.key: SPOT, DUE_PUT.key: 100.0}
 moments = st.integers(500, CLOSES + 500)
-
-
-def price_of(contract: Contract, ticks: int, middle: float | None = None) -> float:
-    """Return a price so many ticks from the middle."""
-    return round((MIDDLES[contract.key] if middle is None else middle) + ticks * contract.tick_size, 2)
 
 
 # --- markets ------------------------------------------------------------------------------------------------------
@@ -67,12 +63,15 @@ def scripts(draw: st.DrawFn, contract: Contract) -> tuple[MarketView, ...]:
 
 @st.composite
 def _views(draw: st.DrawFn, contract: Contract, at: int) -> MarketView:
+    def price(ticks: int) -> float:
+        return round(MIDDLES[contract.key] + ticks * contract.tick_size, 2)
+
     ask = draw(st.integers(-5, 6))
     return view(
         at,
-        price_of(contract, draw(st.integers(-6, 6))),
-        asks=[(lots * 30, price_of(contract, ask + row)) for row, lots in enumerate(draw(rows))],
-        bids=[(lots * 30, price_of(contract, ask - 1 - row)) for row, lots in enumerate(draw(rows))],
+        price(draw(st.integers(-6, 6))),
+        asks=[(lots * 30, price(ask + row)) for row, lots in enumerate(draw(rows))],
+        bids=[(lots * 30, price(ask - 1 - row)) for row, lots in enumerate(draw(rows))],
         traded=draw(st.integers(0, 5)) * 30,
     )
 
@@ -87,118 +86,152 @@ def markets(draw: st.DrawFn) -> ScriptedMarket:
 
 # --- commands -----------------------------------------------------------------------------------------------------
 
-
-def interventions(*, unnatural: bool) -> st.SearchStrategy[Intervention]:
-    """`unnatural` ones fill orders that the market does not."""
-    latencies = st.sampled_from((None, None, 0, 5, 200))
-    return st.just(NOTHING) | st.builds(
-        Intervention,
-        reject=st.sampled_from((None, None, None, "RMS:no")),
-        fill_at_most=st.sampled_from((None, None, 0, 30, 60)),
-        latency_ms=latencies,
-        fills_before_cancel=st.booleans() if unnatural else st.just(False),
-    )
+_WHAT: Final = (
+    ("place",) * 9 + ("modify",) * 4 + ("cancel",) * 2 + ("gtt", "gtt", "end gtt", "cancel all", "exit", "convert")
+)
+_GAPS: Final = (0, 3, 7, 10, 11, 40, 150, 400, 1_200)
 
 
-@st.composite
-def requests(draw: st.DrawFn, contracts: Sequence[Contract] = CHOSEN, middle: float | None = None) -> OrderRequest:
-    contract = draw(st.sampled_from(contracts))
-    kind = draw(st.sampled_from((OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT, OrderType.SL, OrderType.MARKET)))
-    side = draw(st.sampled_from(Side))
-    trigger = draw(st.integers(-6, 6)) if kind.has_trigger else None
-    worse = draw(st.integers(0, 4) if trigger is not None else st.integers(-6, 6))
-    price = price_of(contract, (trigger or 0) + side.sign * worse, middle) if kind.has_limit else 0.0
-    return OrderRequest(
-        instrument=contract.key,
-        side=side,
-        quantity=draw(st.sampled_from((30, 30, 60, 90, 150, 31, 630))),
-        type=kind,
-        price=price,
-        trigger_price=0.0 if trigger is None else price_of(contract, trigger, middle),
-        product=draw(st.sampled_from(Product)),
-        validity=draw(st.sampled_from((Validity.DAY, Validity.DAY, Validity.IOC))),
-        tag=draw(st.sampled_from((None, "x"))),
-        is_amo=draw(st.sampled_from((False, False, False, True))),
-        slice=draw(st.booleans()),
-        market_protection=draw(st.sampled_from((-1.0, 1.0))) if kind is OrderType.MARKET else 0.0,
-    )
+@dataclass
+class Scenario:
+    """Draws commands one after the other; `scale` makes the gaps between them longer."""
 
+    draw: st.DrawFn
+    rules: FloorRules
+    contracts: Sequence[Contract] = CHOSEN
+    middle: float | None = None
+    natural: bool = False
+    scale: int = 1
+    at: int = 0
+    users: list[str] = field(default_factory=list)
+    """Whose orders have the numbers from 1 on, as far as one can tell before they are placed."""
 
-@st.composite
-def changes(draw: st.DrawFn, numbers: st.SearchStrategy[str], contract: Contract, middle: float | None) -> OrderChange:
-    kind = draw(st.sampled_from((OrderType.LIMIT, OrderType.LIMIT, OrderType.SL)))
-    price = price_of(contract, draw(st.integers(-6, 6)), middle)
-    return OrderChange(
-        order_id=draw(numbers),
-        type=kind,
-        validity=draw(st.sampled_from((Validity.DAY, Validity.DAY, Validity.IOC))),
-        price=price,
-        trigger_price=price if kind.has_trigger else 0.0,
-        quantity=draw(st.sampled_from((None, None, 30, 60, 120))),
-    )
+    def one_of[T](self, *choices: T) -> T:
+        return self.draw(st.sampled_from(choices))
 
+    def commands(self, count: int) -> list[Command]:
+        funds = self.one_of(FUNDS, FUNDS, POOR)
+        opened: list[Command] = [OpenAccount(at=0, user=user, funds=funds) for user in (ASHA, BALA)]
+        self.at = self.rules.opens_at + self.one_of(0, 0, 1_500, -300)
+        return opened + [self.command() for _ in range(count)]
 
-def gtts(contracts: Sequence[Contract], middle: float | None) -> st.SearchStrategy[GttRequest]:
-    @st.composite
-    def made(draw: st.DrawFn) -> GttRequest:
-        contract = draw(st.sampled_from(contracts))
-        price = price_of(contract, draw(st.integers(-4, 4)), middle)
-        rules = [Rule(strategy=Strategy.ENTRY, trigger=draw(st.sampled_from(Trigger)), price=price)]
-        if draw(st.booleans()):
-            rules += [
-                Rule(strategy=strategy, trigger=Trigger.IMMEDIATE, price=price_of(contract, ticks, middle))
-                for strategy, ticks in ((Strategy.STOPLOSS, -4), (Strategy.TARGET, 4))
-            ]
+    def command(self) -> Command:
+        self.at += self.one_of(*_GAPS) * self.scale
+        user = self.one_of(ASHA, ASHA, BALA)
+        match self.one_of(*_WHAT) if self.users else "place":
+            case "place":
+                self.users.append(user)
+                return PlaceOrder(at=self.at, user=user, request=self.request(), intervention=self.intervention())
+            case "modify":
+                number, user = self.number()
+                hand = self.intervention()
+                return ModifyOrder(at=self.at, user=user, change=self.change(number), intervention=hand)
+            case "cancel":
+                number, user = self.number()
+                return CancelOrder(at=self.at, user=user, order_id=number, intervention=self.intervention())
+            case "gtt":
+                self.users.append(user)
+                return PlaceGtt(at=self.at, user=user, request=self.gtt())
+            case "end gtt":
+                return CancelGtt(at=self.at, user=user, gtt_id=f"GTT-C{self.rules.on:%y%m%d}00000001")
+            case "cancel all":
+                return CancelAll(at=self.at, user=user, tag=self.one_of(None, "x"))
+            case "exit":
+                return ExitAll(at=self.at, user=user, tag=self.one_of(None, "x"), intervention=self.intervention())
+            case _:
+                old, new = self.one_of(*permutations(Product))
+                key = self.one_of(*self.contracts).key
+                return ConvertPosition(at=self.at, user=user, instrument=key, old=old, new=new, quantity=30)
+
+    def number(self) -> tuple[str, str]:
+        """Return the number of an order that there may be, and whose it may be."""
+        place = self.draw(st.integers(0, len(self.users) - 1))
+        return f"{self.rules.on:%y%m%d}{place + 1:09d}", self.users[place]
+
+    def price(self, contract: Contract, ticks: int) -> float:
+        middle = MIDDLES[contract.key] if self.middle is None else self.middle
+        return round(middle + ticks * contract.tick_size, 2)
+
+    def request(self) -> OrderRequest:
+        contract, side = self.one_of(*self.contracts), self.one_of(*Side)
+        kind = self.one_of(*[OrderType.LIMIT] * 4, OrderType.SL, OrderType.MARKET)
+        trigger = self.draw(st.integers(-4, 4)) if kind.has_trigger else 0
+        away = side.sign * self.draw(st.integers(0, 3)) if kind.has_trigger else self.draw(st.integers(-4, 4))
+        is_open = self.rules.opens_at <= self.at < self.rules.closes_at
+        return OrderRequest(
+            instrument=contract.key,
+            side=side,
+            quantity=self.one_of(30, 30, 60, 60, 90, 150, 630, 31),
+            type=kind,
+            price=self.price(contract, trigger + away) if kind.has_limit else 0.0,
+            trigger_price=self.price(contract, trigger) if kind.has_trigger else 0.0,
+            product=self.one_of(*Product),
+            validity=self.one_of(*[Validity.DAY] * 4, Validity.IOC),
+            tag=self.one_of(None, "x"),
+            is_amo=not is_open,
+            slice=self.one_of(True, False),
+            market_protection=self.one_of(-1.0, 1.0) if kind is OrderType.MARKET else 0.0,
+        )
+
+    def change(self, number: str) -> OrderChange:
+        contract = self.one_of(*self.contracts)
+        kind = self.one_of(OrderType.LIMIT, OrderType.LIMIT, OrderType.SL)
+        price = self.price(contract, self.draw(st.integers(-4, 4)))
+        return OrderChange(
+            order_id=number,
+            type=kind,
+            validity=self.one_of(*[Validity.DAY] * 5, Validity.IOC),
+            price=price,
+            trigger_price=price if kind.has_trigger else 0.0,
+            quantity=self.one_of(None, None, 30, 60, 120),
+        )
+
+    def intervention(self) -> Intervention:
+        if self.one_of(True, True, False):
+            return NOTHING
+        return Intervention(
+            reject=self.one_of(None, None, None, None, "RMS:no"),
+            fill_at_most=self.one_of(None, None, None, 0, 30, 60),
+            latency_ms=self.one_of(None, 0, 5, 200),
+            fills_before_cancel=not self.natural and self.one_of(True, False),
+        )
+
+    def gtt(self) -> GttRequest:
+        contract = self.one_of(*self.contracts)
+        rules = [
+            Rule(
+                strategy=Strategy.ENTRY,
+                trigger=self.one_of(*Trigger),
+                price=self.price(contract, self.draw(st.integers(-3, 3))),
+            )
+        ]
+        if self.one_of(True, False):
+            stop = Rule(strategy=Strategy.STOPLOSS, trigger=Trigger.IMMEDIATE, price=self.price(contract, -3))
+            target = Rule(strategy=Strategy.TARGET, trigger=Trigger.IMMEDIATE, price=self.price(contract, 3))
+            rules += [stop, target]
         return GttRequest(
             type=GttType.SINGLE if len(rules) == 1 else GttType.MULTIPLE,
             instrument=contract.key,
             side=Side.BUY,
-            quantity=30,
-            product=draw(st.sampled_from(Product)),
+            quantity=self.one_of(30, 60),
+            product=self.one_of(*Product),
             rules=tuple(rules),
         )
 
-    return made()
 
-
+@st.composite
 def commands(
+    draw: st.DrawFn,
     rules: FloorRules,
     *,
     contracts: Sequence[Contract] = CHOSEN,
     middle: float | None = None,
-    when: st.SearchStrategy[int] = moments,
-    unnatural: bool = True,
-    most: int = 25,
-) -> st.SearchStrategy[list[Command]]:
-    """Return accounts for two users, and then whatever they think of."""
-    day = f"{rules.on:%y%m%d}"
-    numbers = st.integers(1, 12).map(lambda number: f"{day}{number:09d}")
-    who: dict[str, Any] = {"at": when, "user": st.sampled_from(USERS)}
-    what: dict[str, Any] = {"intervention": interventions(unnatural=unnatural)}
-    keys: st.SearchStrategy[InstrumentKey] = st.sampled_from([contract.key for contract in contracts])
-    products = st.sampled_from(Product)
-    placing = st.builds(PlaceOrder, request=requests(contracts, middle), **who, **what)
-    asked = st.one_of(
-        placing,
-        placing,
-        placing,
-        st.builds(ModifyOrder, change=changes(numbers, contracts[0], middle), **who, **what),
-        st.builds(CancelOrder, order_id=numbers, **who, **what),
-        st.builds(PlaceGtt, request=gtts(contracts, middle), **who),
-        st.builds(CancelAll, tag=st.sampled_from((None, "x")), **who)
-        | st.builds(ExitAll, tag=st.sampled_from((None, "x")), **who, **what)
-        | st.builds(CancelGtt, gtt_id=st.just(f"GTT-C{day}00000001"), **who)
-        | st.builds(ConvertPosition, instrument=keys, old=products, new=products, quantity=st.just(30), **who),
-    )
-    funds = st.sampled_from((POOR, 100_000_000_00))
-    opened = st.builds(
-        lambda a, b: [OpenAccount(at=0, user=ASHA, funds=a), OpenAccount(at=0, user=BALA, funds=b)], funds, funds
-    )
-    return st.builds(
-        lambda first, then: [*first, *sorted(then, key=lambda command: command.at)],
-        opened,
-        st.lists(asked, min_size=1, max_size=most),
-    )
+    natural: bool = False,
+    scale: int = 1,
+) -> list[Command]:
+    """Accounts for two users, and then whatever they think of; of `natural` ones the market makes every fill."""
+    scenario = Scenario(draw, rules, contracts, middle, natural, scale)
+    return scenario.commands(draw(st.integers(5, 20)))
 
 
 # --- what becomes of them -----------------------------------------------------------------------------------------

@@ -92,6 +92,13 @@ def test_at_exactly_its_limit_it_waits_for_what_was_displayed_before_it() -> Non
     assert fills(pit.show(view(4, 99, traded=60)).matches) == [("a", 30, 99)]
 
 
+def test_a_trade_that_goes_through_its_limit_has_passed_the_queue() -> None:
+    pit = matcher(view(1, 100, bids=[(60, 99)], asks=[(30, 101)]))
+    pit.arrive(working("a", BUY, 99, 60))
+
+    assert fills(pit.show(view(2, 98, traded=30)).matches) == [("a", 30, 99)]
+
+
 def test_whoever_joins_a_queue_later_is_behind_though_less_is_displayed_by_then() -> None:
     pit = matcher(view(1, 100, bids=[(90, 99)]))
     pit.arrive(working("early", BUY, 99, 30))

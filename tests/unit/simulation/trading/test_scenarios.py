@@ -4,13 +4,16 @@ from collections.abc import Iterable, Sequence
 from datetime import time
 from typing import Any, Final, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoexec.domain.calendar import ist
 from algoexec.domain.instruments import Option, OptionType, nearest_strike
+from algoexec.domain.orders import Product
 from algoexec.simulation.exchange import Exchange
 from algoexec.simulation.generated import GENERATED_ON, generated_day
+from algoexec.simulation.trading.checks import OrderRefused, Why
 from algoexec.simulation.trading.commands import Command, OpenAccount, PlaceGtt, PlaceOrder
 from algoexec.simulation.trading.floor import FloorRules, TradingFloor
 from algoexec.simulation.trading.gtt_orders import GttRequest, GttType, Rule, Strategy, Trigger
@@ -24,6 +27,7 @@ from tests.unit.simulation.trading.scripted import (
     CALL,
     CLOSES,
     FUNDS,
+    OPENS,
     RULES,
     SELL,
     Pit,
@@ -78,7 +82,7 @@ def is_natural(asked: Iterable[Command]) -> bool:
     return not any(hand.fills_before_cancel for hand in hands)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(markets(), commands(RULES), stops)
 def test_the_books_add_up_at_any_moment(market: ScriptedMarket, asked: list[Command], when: list[int]) -> None:
     day = begun(market, RULES)
@@ -90,7 +94,7 @@ def test_the_books_add_up_at_any_moment(market: ScriptedMarket, asked: list[Comm
         assert_sound(day.floor, market, RULES, at, conserved=is_natural(asked))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(markets(), commands(RULES), stops)
 def test_it_does_not_matter_in_how_many_steps_time_passes(
     market: ScriptedMarket, asked: list[Command], steps: list[int]
@@ -98,7 +102,7 @@ def test_it_does_not_matter_in_how_many_steps_time_passes(
     assert played(market, RULES, asked, steps).tell() == played(market, RULES, asked).tell()
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(markets(), commands(RULES), moments, stops)
 def test_a_restart_in_the_middle_of_the_day_changes_nothing(
     market: ScriptedMarket, asked: list[Command], now: int, steps: list[int]
@@ -114,25 +118,39 @@ def test_a_restart_in_the_middle_of_the_day_changes_nothing(
     assert again.tell() == day.tell()
 
 
+def entry(trigger: Trigger) -> GttRequest:
+    return GttRequest(
+        type=GttType.SINGLE,
+        instrument=CALL.key,
+        side=BUY,
+        quantity=30,
+        product=Product.INTRADAY,
+        rules=(Rule(strategy=Strategy.ENTRY, trigger=trigger, price=90),),
+    )
+
+
 def test_what_a_view_sets_off_happens_before_the_next_view() -> None:
     """A rule that waits sends its order at the price that it saw, however far the time goes on."""
     market = ScriptedMarket(
         {CALL.key: (view(500, 100), view(3_000, 90, asks=[(30, 90)], traded=30), view(4_000, 80, asks=[(30, 80)]))}
     )
-    rule = Rule(strategy=Strategy.ENTRY, trigger=Trigger.BELOW, price=90)
-    request = GttRequest(
-        type=GttType.SINGLE,
-        instrument=CALL.key,
-        side=BUY,
-        quantity=30,
-        product=limit(BUY, 30, 90).product,
-        rules=(rule,),
-    )
-    asked = [OpenAccount(at=0, user=ASHA, funds=FUNDS), PlaceGtt(at=2_000, user=ASHA, request=request)]
+    asked = [OpenAccount(at=0, user=ASHA, funds=FUNDS), PlaceGtt(at=2_000, user=ASHA, request=entry(Trigger.BELOW))]
 
     (trade,) = played(market, RULES, asked).floor.books.account(ASHA).trades
 
     assert (trade.at, trade.price) == (3_010, 90)
+
+
+@pytest.mark.parametrize("at", [OPENS - 1, CLOSES])
+def test_an_immediate_entry_does_not_go_out_while_the_market_is_closed(at: int) -> None:
+    pit = Pit(view(500, 100, asks=[(30, 90)]))
+    with pytest.raises(OrderRefused) as refused:
+        pit.do(PlaceGtt(at=at, user=ASHA, request=entry(Trigger.IMMEDIATE)))
+    assert refused.value.why is Why.MARKET_CLOSED
+    assert (pit.floor.gtts.of(ASHA), pit.books.orders(ASHA)) == ([], [])
+
+    pit.do(PlaceGtt(at=at, user=ASHA, request=entry(Trigger.BELOW)))
+    assert pit.books.orders(ASHA) == []
 
 
 # --- the generated day --------------------------------------------------------------------------------------------
@@ -163,10 +181,10 @@ def _at_the_money() -> Option:
 ATM: Final = _at_the_money()
 MIDDLE: Final = REAL.view(ATM.key, FROM).last
 real_moments = st.integers(FROM - 500, FROM + 151_000)
-real_commands = commands(SHORT_DAY, contracts=(ATM,), middle=MIDDLE, when=real_moments, unnatural=False)
+real_commands = commands(SHORT_DAY, contracts=(ATM,), middle=MIDDLE, natural=True, scale=30)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(real_commands, st.lists(real_moments, max_size=20))
 def test_on_a_generated_day_the_books_add_up_however_it_is_played(asked: list[Command], steps: list[int]) -> None:
     day = played(REAL, SHORT_DAY, asked, steps, AFTERWARDS)
