@@ -1,7 +1,7 @@
 """Market data of one credential and day, fetched and built once and shared by its sessions."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -48,6 +48,9 @@ class Listener(Protocol):
 
     def running(self, at: datetime, minute: Bar) -> None:
         """Take in the minute under way; may be dropped."""
+
+    def quoted(self, quotes: Sequence[Quote]) -> None:
+        """Take in what has just changed; must not block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +203,8 @@ class MarketDesk:
                 for quote in quotes:
                     if quote.instrument in self._wanted:  # else it was under way when its instrument was let go of
                         self.quotes[quote.instrument] = quote
+                for listener in self._listeners:
+                    listener.quoted(quotes)
                 opened.minutes.on_quotes(event)
                 self._tell_running(opened.minutes, event)
             case FeedConnected():

@@ -45,6 +45,7 @@ from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import Canonical, SessionRunner, Shell
 from algoexec.runtime.running import LEASE, NEVER_BEGAN, RunningSessions
+from algoexec.runtime.seat import OpenAccount, no_accounts
 from algoexec.runtime.tokens import expiry_of
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.parameters import Parameters
@@ -107,8 +108,17 @@ class Health:
 class Registry:
     """Starts, finds, commands and recovers sessions."""
 
-    def __init__(self, *, venue: Venue, stores: Stores, hub: StreamHub, clock: WallClock, canonical: Canonical) -> None:
-        """Nothing runs before `running`."""
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        stores: Stores,
+        hub: StreamHub,
+        clock: WallClock,
+        canonical: Canonical,
+        open_account: OpenAccount = no_accounts,
+    ) -> None:
+        """Nothing runs before `running`; sessions trade at what `open_account` opens."""
         self.hub = hub
         self._venue, self._stores, self._clock = venue, stores, clock
         self._venue_name: str | None = None
@@ -121,6 +131,7 @@ class Registry:
             clock=venue.clock,
             wall=clock,
             canonical=canonical,
+            open_account=open_account,
         )
         self._running = RunningSessions(self._shell, venue=venue, stores=stores, clock=clock)
 

@@ -1,6 +1,7 @@
 """Runs one session: the record loop, and what it needs from the market."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +10,13 @@ from typing import Final
 import structlog
 
 from algoexec.domain.errors import BrokerUnavailable, FenceLost, StoreUnavailable
-from algoexec.domain.market import Bar
-from algoexec.engine.effects import Effect, Frame, Status, Subscribe, Unsubscribe
+from algoexec.domain.market import Bar, Quote
+from algoexec.engine.effects import Effect, Frame, QuoteOption, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
     DayPrepared,
     DeadlinePassed,
     Event,
+    Marked,
     Record,
     SessionCreated,
     SessionFailed,
@@ -23,6 +25,7 @@ from algoexec.engine.events import (
 )
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import changes, next_deadline, step
+from algoexec.engine.trading.flow import held_options
 from algoexec.engine.transition import Transition
 from algoexec.engine.version import ENGINE_VERSION
 from algoexec.ports.clock import MarketClock, WallClock
@@ -32,7 +35,9 @@ from algoexec.runtime.desk import MarketDesk
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
+from algoexec.runtime.marks import day_result, marked
 from algoexec.runtime.projector import Projector
+from algoexec.runtime.seat import LONGEST_REQUEST_S, OpenAccount, TradingSeat
 from algoexec.runtime.waiting import Pulse, backoff
 from algoexec.telemetry import logger
 
@@ -64,11 +69,14 @@ class Shell:
     clock: MarketClock
     wall: WallClock
     canonical: Canonical
+    open_account: OpenAccount
 
 
 @dataclass(slots=True)
 class _Told:
-    event: Event
+    """An event that waits to be stepped; None stands for the prices as they will be then."""
+
+    event: Event | None
     answer: asyncio.Future[EngineState] | None = None
 
 
@@ -89,6 +97,10 @@ class SessionRunner:
         self._has_ended = False
         self._changed = Pulse()
         self._desk: MarketDesk | None = None
+        self._seat: TradingSeat | None = None
+        self._mark_waits = False
+        self.lease_until = math.inf
+        """Monotonic seconds until which no other process can own the session."""
         self._log: structlog.stdlib.BoundLogger = logger("session").bind(session_id=state.session_id)
         self.state = state
 
@@ -138,6 +150,14 @@ class SessionRunner:
         del data["minute"]
         self._shell.hub.publish_volatile(self.state.session_id, self.state.user_id, "candle_update", at, data)
 
+    def quoted(self, quotes: Sequence[Quote]) -> None:
+        """Take in changed prices: the newest are stepped once there is time, if any are wanted."""
+        if self._seat is not None:
+            self._seat.quoted(quotes)
+        wanted = held_options(self.state)
+        if wanted and any(quote.instrument in (*wanted, self.state.underlying) for quote in quotes):
+            self._want_mark()
+
     async def run(self) -> None:
         """Run until the session is over, cancelled, or another owner has taken it.
 
@@ -169,7 +189,10 @@ class SessionRunner:
         before = state = self.state
         entries: list[JournalEntry] = []
         for told in batch:
-            record, moved = self._step(state, told.event)
+            event = self._prices(state) if told.event is None else told.event
+            if event is None:
+                continue
+            record, moved = self._step(state, event)
             if changes(state, moved):
                 state = moved.state
                 entries.append(self._entry(record, moved))
@@ -180,8 +203,24 @@ class SessionRunner:
         for told in batch:
             if told.answer is not None and not told.answer.done():
                 told.answer.set_result(self.state)
-        if self._desk is not None:
-            await self._perform(self._desk, [effect for entry in entries for effect in entry.effects])
+        await self._perform([effect for entry in entries for effect in entry.effects])
+
+    def _want_mark(self) -> None:
+        """Have the newest prices stepped after what waits already; while they wait, newer ones replace them."""
+        if not self._mark_waits:
+            self._mark_waits = True
+            self._inbox.put_nowait(_Told(None))
+
+    def _prices(self, state: EngineState) -> Marked | None:
+        """Return the prices that a session wants now; None when it wants none, or nothing tells them."""
+        self._mark_waits = False
+        wanted = held_options(state)
+        if not wanted or self._desk is None:
+            return None
+        event = marked(self._desk.quotes, state.underlying, wanted[0])
+        if (result := day_result(state, event.mark)) is not None:
+            self._shell.hub.publish_volatile(state.session_id, state.user_id, "pnl", self._now(state), result)
+        return event
 
     def _step(self, state: EngineState, event: Event) -> tuple[Record, Transition]:
         """Step `event`, or that it cannot be stepped: then the session fails, loudly."""
@@ -226,16 +265,22 @@ class SessionRunner:
             self._shell.projector.snapshot(self.state)
         self._changed.beat()
 
-    async def _perform(self, desk: MarketDesk, effects: Sequence[Effect]) -> None:
-        """Do what the steps asked for, as long as this is our desk: the next one is asked for all that is tracked."""
+    async def _perform(self, effects: Sequence[Effect]) -> None:
+        """Do what the steps asked for. Without a desk or a seat nothing is done: the next one is told what is open."""
+        desk = self._desk
         for effect in effects:
-            if self._desk is not desk:
-                return
             match effect:
                 case Subscribe(instruments=instruments):
-                    await desk.subscribe(self, instruments)
+                    if desk is not None and self._desk is desk:
+                        await desk.subscribe(self, instruments)
                 case Unsubscribe(instruments=instruments):
-                    await desk.unsubscribe(self, instruments)
+                    if desk is not None and self._desk is desk:
+                        await desk.unsubscribe(self, instruments)
+                case QuoteOption():
+                    self._want_mark()
+                case _:
+                    if self._seat is not None:
+                        self._seat.perform(effect)
 
     async def _watch_deadlines(self) -> None:
         while (due := next_deadline(self.state)) is not None:
@@ -262,7 +307,7 @@ class SessionRunner:
                 await self.ask(TokenRejected(detail="no living access token; hand one in"))
                 continue
             async with self._shell.desks.use(token, self.state.underlying, self.state.day) as desk:
-                await self._stay_at(desk)
+                await self._stay_at(desk, token)
                 has_failed = desk.closed.is_set() and desk.refusal is None
             if has_failed:
                 await asyncio.sleep(_OPEN_AGAIN_AFTER_S)
@@ -279,9 +324,9 @@ class SessionRunner:
                 await asyncio.sleep(pause)
         raise AssertionError("backoff never ends")
 
-    async def _stay_at(self, desk: MarketDesk) -> None:
+    async def _stay_at(self, desk: MarketDesk, token: AccessToken) -> None:
         leave = asyncio.ensure_future(self._changed.until(lambda: self.state.status not in _MARKET))
-        work = asyncio.ensure_future(self._work_at(desk))
+        work = asyncio.ensure_future(self._work_at(desk, token))
         closed = asyncio.ensure_future(desk.closed.wait())
         try:
             await asyncio.wait((leave, closed, work), return_when=asyncio.FIRST_COMPLETED)
@@ -295,8 +340,8 @@ class SessionRunner:
             self._desk = None
             await desk.detach(self)
 
-    async def _work_at(self, desk: MarketDesk) -> None:
-        """Bring the session up to what the desk knows, then let it listen."""
+    async def _work_at(self, desk: MarketDesk, token: AccessToken) -> None:
+        """Bring the session up to what the desk knows, let it listen, and trade."""
         opened = await desk.opened()
         if opened is None:
             return
@@ -308,6 +353,25 @@ class SessionRunner:
         self._desk = desk
         await desk.subscribe(self, self.state.tracked)
         desk.attach(self, opened)
+        if self.state.trading is not None:
+            await self._trade(desk, token)
+
+    async def _trade(self, desk: MarketDesk, token: AccessToken) -> None:
+        """Sit at the session's account until cancelled, or until the broker refuses the token."""
+        seat = TradingSeat(
+            self._shell.open_account(self.state, token),
+            state=lambda: self.state,
+            tell=self.tell,
+            quotes=desk.quotes,
+            may_send=lambda: self._shell.wall.monotonic() + LONGEST_REQUEST_S < self.lease_until,
+            now=lambda: self._now(self.state),
+        )
+        self._seat = seat
+        try:
+            self._want_mark()
+            await seat.run()
+        finally:
+            self._seat = None
 
     def _answer_rest(self) -> None:
         """Answer whom nobody is going to answer any more; what they told is perhaps not journaled."""

@@ -17,13 +17,16 @@ from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner, Shell
 from algoexec.telemetry import logger
 
-LEASE: Final = timedelta(seconds=10)
+LEASE: Final = timedelta(seconds=15)
+"""Longer than renewing takes, twice, and a request to the broker on top."""
 NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
 UNREADABLE: Final = "this version cannot read the session's journal"
 _RENEW_EVERY_S: Final = 3.0
 _VENUE_WITHIN_S: Final = 2.0
 """A venue that takes longer would hold up the renewal of leases."""
 _LEAVE_WITHIN_S: Final = 5.0
+_SINCE_CLAIMED: Final = timedelta(seconds=7)
+"""A lease may be this old when its session starts: it is believed fully only once it was renewed."""
 
 _log = logger("sessions")
 
@@ -60,6 +63,7 @@ class RunningSessions:
 
     def start(self, row: SessionRow, runner: SessionRunner) -> None:
         """Run a session whose lease is ours."""
+        runner.lease_until = self._clock.monotonic() + (LEASE - _SINCE_CLAIMED).total_seconds()
         self._runners[row.id] = runner
         self._tasks[row.id] = asyncio.create_task(self._run(row, runner), name=f"session {row.id}")
 
@@ -135,7 +139,11 @@ class RunningSessions:
         ours = tuple(self._runners)
         if not ours:
             return
+        begun = self._clock.monotonic()
         kept = await self._stores.sessions.renew(ours, self.owner, self._clock.now() + LEASE)
+        for session_id in kept:
+            if (runner := self._runners.get(session_id)) is not None:
+                runner.lease_until = begun + LEASE.total_seconds()
         for lost in set(ours) - kept:
             runner = self._runners.get(lost)
             if runner is not None and not runner.state.status.is_over:

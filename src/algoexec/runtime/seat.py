@@ -1,0 +1,92 @@
+"""A session's place at its account: where its orders go out, and where the broker's word comes in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from algoexec.domain.errors import DomainError
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.market import Quote
+from algoexec.engine.effects import ReadFunds, ReadPosition
+from algoexec.engine.events import Event
+from algoexec.engine.state import EngineState
+from algoexec.engine.trading.orders import Phase
+from algoexec.ports.broker import Broker
+from algoexec.ports.credentials import AccessToken
+from algoexec.runtime.marks import option_mark
+from algoexec.runtime.order_path import OrderEffect, OrderPath
+
+LONGEST_REQUEST_S: Final = 7.0
+"""Connecting and reading: an order is sent only while the session is surely ours for so long."""
+
+
+class Account(NamedTuple):
+    """Where a session trades. `quoted` takes in live prices, for a broker that is made of them; None: it needs none."""
+
+    broker: Broker
+    quoted: Callable[[Quote, datetime], None] | None = None
+
+
+class OpenAccount(Protocol):
+    """Opens the account that a session trades at, by its mode."""
+
+    def __call__(self, state: EngineState, token: AccessToken, /) -> Account:
+        """Return it; `state` says what is held there."""
+
+
+def no_accounts(state: EngineState, _: AccessToken, /) -> Account:
+    """Open nothing: this process does not trade."""
+    raise DomainError(f"session {state.session_id} wants to trade where nothing is traded")
+
+
+class TradingSeat:
+    """Trades for one session while `run` runs."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        state: Callable[[], EngineState],
+        tell: Callable[[Event], None],
+        quotes: Mapping[InstrumentKey, Quote],
+        may_send: Callable[[], bool],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Sit at `account`; `state` is what the session now is, `now` the market time."""
+        self._account, self._state, self._now = account, state, now
+        self._path = OrderPath(
+            account.broker,
+            session_id=state().session_id,
+            tell=tell,
+            may_send=may_send,
+            is_working=self._is_working,
+            mark=partial(option_mark, quotes),
+        )
+
+    async def run(self) -> None:
+        """Trade until cancelled, or until the broker refuses the token; begin with what was left open."""
+        trading = self._state().trading
+        trade = None if trading is None else trading.trade
+        orders = () if trade is None else trade.orders
+        unresolved = [order.ticket for order in orders if order.phase in (Phase.SENDING, Phase.UNKNOWN)]
+        questions: list[OrderEffect] = [ReadFunds()]
+        if trade is not None and trade.waits_for_position:
+            questions.append(ReadPosition(instrument=trade.option.key))
+        await self._path.run(unresolved, questions)
+
+    def perform(self, effect: OrderEffect) -> None:
+        """Carry out an effect."""
+        self._path.perform(effect)
+
+    def quoted(self, quotes: Sequence[Quote]) -> None:
+        """Pass live prices on to an account that is made of them."""
+        if self._account.quoted is not None:
+            at = self._now()
+            for quote in quotes:
+                self._account.quoted(quote, at)
+
+    def _is_working(self) -> bool:
+        trading = self._state().trading
+        trade = None if trading is None else trading.trade
+        return trade is not None and any(order.is_open for order in trade.orders)
