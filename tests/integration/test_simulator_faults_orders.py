@@ -167,6 +167,74 @@ async def test_a_cancel_is_refused_because_the_order_is_filled() -> None:
         await ann.holding(LOT)
 
 
+async def test_a_change_is_accepted_and_not_made() -> None:
+    async with account() as ann:
+        number = await ann.place("BUY", beyond=-0.3)
+        before = await ann.ended(number, "open")
+        await start(ann.running, {"when": {"count": 1}, "do": {"reject": "RMS:No"}})
+        change = {"order_id": number, "order_type": "LIMIT", "validity": "DAY", "price": 2.0, "trigger_price": 0}
+        assert (await ann.client.put("/v3/order/modify", json=change)).status_code == 200
+
+        states = await ann.until(
+            "/v2/order/history", lambda told: told[-2]["status"] == "not modified", order_id=number
+        )
+        assert (states[-2]["status_message"], states[-1]["status"]) == ("RMS:No", "open")
+        assert (await ann.order(number))["price"] == before["price"]
+        await ann.client.put("/v3/order/modify", json=change)
+        await ann.until("/v2/order/details", lambda order: order["price"] == 2.0, order_id=number)
+
+
+async def test_of_a_cancel_of_all_orders_one_comes_too_late() -> None:
+    async with account() as ann:
+        await start(ann.running, {"when": {"tag": "late"}, "do": {"fills_before_cancel": {}}})
+        late, other = await ann.place(beyond=-0.3, tag="late"), await ann.place(beyond=-0.3)
+        for number in (late, other):
+            await ann.ended(number, "open")
+        answer = await ann.client.delete("/v2/order/multi/cancel")
+
+        body = answer.json()
+        assert (answer.status_code, body["status"], body["data"]["order_ids"]) == (207, "partial_success", [other])
+        assert body["summary"] == {"total": 2, "success": 1, "error": 1}
+        (error,) = body["errors"]
+        assert (error["error_code"], error["order_id"], error["instrument_key"]) == ("UDAPI100040", late, CALL)
+        assert (await ann.order(late))["filled_quantity"] == LOT
+        await ann.ended(other, "cancelled")
+
+
+async def test_the_only_order_of_a_cancel_of_all_comes_too_late() -> None:
+    async with account() as ann:
+        await start(ann.running, {"do": {"fills_before_cancel": {}}})
+        await ann.ended(await ann.place(beyond=-0.3), "open")
+        answer = await ann.client.delete("/v2/order/multi/cancel")
+
+        assert (answer.status_code, answer.json()["status"]) == (400, "error")
+        await ann.holding(LOT)
+
+
+async def test_exits_from_everything_are_rejected_one_by_one() -> None:
+    put = "NSE_FO|41091"
+    async with account() as ann:
+        for key in (CALL, put):
+            await ann.ended(await ann.place(instrument_token=key, price=2000), "complete")
+        await start(ann.running, {"when": {"instrument": put, "side": "SELL"}, "do": {"reject": "RMS:No"}})
+        numbers = (await ann.client.post("/v2/order/positions/exit")).json()["data"]["order_ids"]
+
+        ended = {order["instrument_token"]: order for order in await ann.data(BOOK) if order["order_id"] in numbers}
+        assert ended[put]["status"] == "rejected"
+        await ann.ended(ended[CALL]["order_id"], "complete")
+        await ann.holding(LOT)
+
+
+async def test_slices_share_what_is_filled_of_their_order() -> None:
+    async with account() as ann:
+        await start(ann.running, {"when": {"count": 1}, "do": {"partial": {"units": 20 * LOT + LOT}}})
+        body = await ann.body("BUY", 40 * LOT, slice=True)
+        numbers = (await ann.client.post(PLACE, json=body)).json()["data"]["order_ids"]
+
+        await ann.holding(21 * LOT)
+        assert [(await ann.order(number))["filled_quantity"] for number in numbers] == [20 * LOT, LOT]
+
+
 async def test_an_order_is_long_on_its_way_to_the_exchange() -> None:
     async with account() as ann:
         await start(ann.running, {"when": {"count": 1}, "do": {"exchange_latency": 7000}})

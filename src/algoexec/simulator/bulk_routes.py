@@ -4,7 +4,7 @@ Source: Upstox's Place Multi Order, Cancel Multi Order and Exit All Positions do
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import orjson
@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from algoexec.domain.orders import Side
-from algoexec.simulation.trading.orders import OrderRequest
+from algoexec.simulation.trading.orders import Order, OrderRequest
 from algoexec.simulator.broker import SimulatedBroker
-from algoexec.simulator.errors import Refusal, invalid_input
+from algoexec.simulator.errors import Refusal, error_fields, invalid_input
 from algoexec.simulator.kill_switch import SEGMENTS
 from algoexec.simulator.order_body import body_of, correlation_of, order_request, orders_in
 from algoexec.simulator.order_desk import OrderDesk, algo_of
@@ -54,16 +54,7 @@ class _Fault(NamedTuple):
     refusal: Refusal
 
     def told(self) -> Row:
-        return {
-            "errorCode": self.refusal.code,
-            "error_code": self.refusal.code,
-            "message": self.refusal.message,
-            "propertyPath": None,
-            "property_path": None,
-            "invalidValue": None,
-            "invalid_value": None,
-            "correlation_id": self.correlation,
-        }
+        return {**error_fields(self.refusal), "correlation_id": self.correlation}
 
 
 class _Bulk:
@@ -91,7 +82,8 @@ class _Bulk:
         working = len(self._broker.dealing.books.working(token_of(request).user.id))
         user = self._trader(request, working)
         tag = _filtered(request, "No open or pending order available")
-        return _told_bulk(self._desk.cancel_all(user, tag))
+        cancelled = self._desk.cancel_all(user, tag)
+        return _told_bulk(cancelled.ended, [_too_late(order) for order in cancelled.filled])
 
     async def exit(self, request: Request) -> Response:
         """Close all positions, or those of a segment or a tag, at the market within its automatic protection."""
@@ -178,11 +170,22 @@ def _told_multi(placed: list[Row], faults: list[_Fault], *, total: int, payload_
     return _answer(207, "partial_success", placed, told, summary)
 
 
-def _told_bulk(order_ids: tuple[str, ...]) -> Response:
-    summary = {"total": len(order_ids), "success": len(order_ids), "error": 0}
-    return _answer(200, "success", {"order_ids": list(order_ids)}, None, summary)
+def _told_bulk(order_ids: tuple[str, ...], errors: Sequence[Row] = ()) -> Response:
+    """Return what became of orders: 200 if all went well, 207 if some did, 400 if none."""
+    summary = {"total": len(order_ids) + len(errors), "success": len(order_ids), "error": len(errors)}
+    data = {"order_ids": list(order_ids)}
+    if not errors:
+        return _answer(200, "success", data, None, summary)
+    code, status = (207, "partial_success") if order_ids else (400, "error")
+    return _answer(code, status, data, errors, summary)
 
 
-def _answer(code: int, status: str, data: object, errors: list[Row] | None, summary: dict[str, int]) -> Response:
+def _too_late(order: Order) -> Row:
+    """Return the error of an order that was filled before its cancellation."""
+    refusal = Refusal(400, "UDAPI100040", "The order is already complete")
+    return {**error_fields(refusal), "order_id": order.id, "instrument_key": order.request.instrument}
+
+
+def _answer(code: int, status: str, data: object, errors: Sequence[Row] | None, summary: dict[str, int]) -> Response:
     body = orjson.dumps({"status": status, "data": data, "errors": errors, "summary": summary})
     return Response(body, code, media_type="application/json")

@@ -99,6 +99,10 @@ class Dealing:
             total += charges_of_order(on=self._on, kind=kind, side=order.request.side, turnover=order.turnover)
         return sum((charges_of_square_off(on=self._on) for _ in range(account.squared_off)), total)
 
+    def exited(self, user: str, tag: str | None) -> list[Position]:
+        """Return what an exit closes: all positions of a user, or those of a tag."""
+        return self._floor.exited(user, tag)
+
     def holds(self, user: str) -> list[Held]:
         """Return what a user holds."""
         return [held for held in self.held() if held.user == user]

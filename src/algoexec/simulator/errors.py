@@ -67,9 +67,9 @@ def missing_parameter(name: str) -> Refusal:
     return Refusal(400, code, f"{name} is required")
 
 
-def refusal_response(refusal: Refusal) -> Response:
-    """Return the answer that a client gets."""
-    error = {
+def error_fields(refusal: Refusal) -> dict[str, object]:
+    """Return what stands in a list of errors."""
+    return {
         "errorCode": refusal.code,
         "error_code": refusal.code,
         "message": refusal.message,
@@ -78,7 +78,11 @@ def refusal_response(refusal: Refusal) -> Response:
         "invalidValue": None,
         "invalid_value": None,
     }
-    body = orjson.dumps({"status": "error", "errors": [error]})
+
+
+def refusal_response(refusal: Refusal) -> Response:
+    """Return the answer that a client gets."""
+    body = orjson.dumps({"status": "error", "errors": [error_fields(refusal)]})
     return Response(body, refusal.status, media_type="application/json")
 
 

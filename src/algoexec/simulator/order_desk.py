@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
+from algoexec.domain.orders import Side
+from algoexec.simulation.trading.account import Position
 from algoexec.simulation.trading.checks import OrderRefused, Why
 from algoexec.simulation.trading.commands import CancelAll, CancelOrder, Command, ExitAll, ModifyOrder, PlaceOrder
 from algoexec.simulation.trading.intervention import NOTHING, Intervention
@@ -17,6 +19,13 @@ from algoexec.simulator.users import User
 
 LATENCY_MS: Final = 5
 """What every answer says that the broker took: a figure of its own, so that equal days give equal answers."""
+
+
+class Cancelled(NamedTuple):
+    """What became of the cancellation of many orders: the numbers of those that end, and those that were filled."""
+
+    ended: tuple[str, ...]
+    filled: tuple[Order, ...]
 
 
 class _Told(NamedTuple):
@@ -76,7 +85,9 @@ class OrderDesk:
             Refusal: that cannot be.
         """
         try:
-            self._broker.dealing.do(ModifyOrder(at=self._now, user=user.id, change=change))
+            order = self._broker.dealing.books.own_order(user.id, change.order_id)
+            intervention = self._on_changing(order)
+            self._broker.dealing.do(ModifyOrder(at=self._now, user=user.id, change=change, intervention=intervention))
         except OrderRefused as refused:
             raise refusal_of(refused, is_change=True) from refused
 
@@ -89,13 +100,16 @@ class OrderDesk:
         intervention = self._on_cancelling(self.own_order(user, order_id))
         self._do(CancelOrder(at=self._now, user=user.id, order_id=order_id, intervention=intervention))
 
-    def cancel_all(self, user: User, tag: str | None) -> tuple[str, ...]:
-        """Withdraw all orders, or those with a tag; return their numbers.
+    def cancel_all(self, user: User, tag: str | None) -> Cancelled:
+        """Withdraw all orders, or those with a tag.
 
         Raises:
             Refusal: there are none.
         """
-        return self._do(CancelAll(at=self._now, user=user.id, tag=tag))
+        chosen = [one for one in self._broker.dealing.books.working(user.id) if tag in (None, one.request.tag)]
+        interventions = {order.id: self._on_cancelling(order) for order in chosen}
+        ended = self._do(CancelAll(at=self._now, user=user.id, tag=tag, interventions=interventions))
+        return Cancelled(ended, tuple(order for order in chosen if order.id not in ended))
 
     def exit_all(self, user: User, tag: str | None) -> tuple[str, ...]:
         """Close all positions, or those of a tag; return the numbers of the orders that do it.
@@ -103,7 +117,8 @@ class OrderDesk:
         Raises:
             Refusal: there are none, or the market is closed.
         """
-        return self._do(ExitAll(at=self._now, user=user.id, tag=tag))
+        interventions = {held.instrument: self._on_exiting(user, held, tag) for held in self._exited(user, tag)}
+        return self._do(ExitAll(at=self._now, user=user.id, tag=tag, interventions=interventions))
 
     def own_order(self, user: User, order_id: str) -> Order:
         """Return a user's own order as it stands.
@@ -133,6 +148,29 @@ class OrderDesk:
             side=request.side,
             tag=request.tag,
             quantity=request.quantity,
+        )
+        return fault or NOTHING
+
+    def _exited(self, user: User, tag: str | None) -> list[Position]:
+        return self._broker.dealing.exited(user.id, tag)
+
+    def _on_exiting(self, user: User, held: Position, tag: str | None) -> Intervention:
+        fault = self._broker.faults.order(
+            user=user.id,
+            instrument=held.instrument,
+            side=Side.SELL if held.net > 0 else Side.BUY,
+            tag=tag,
+            quantity=abs(held.net),
+        )
+        return fault or NOTHING
+
+    def _on_changing(self, order: Order) -> Intervention:
+        # As with cancellations: one that is refused anyway, or never gets to the exchange, is no occasion.
+        if not order.is_working or order.status.is_after_market:
+            return NOTHING
+        request = order.request
+        fault = self._broker.faults.change(
+            user=order.user, instrument=request.instrument, side=request.side, tag=request.tag
         )
         return fault or NOTHING
 

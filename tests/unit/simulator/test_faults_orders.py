@@ -61,11 +61,13 @@ def test_an_order_is_filled_before_its_cancel() -> None:
     assert told == [Intervention(fills_before_cancel=True), None]
 
 
-def test_an_order_for_no_instrument_is_known_by_its_user() -> None:
-    faults = injector({"when": {"user": "ann"}, "do": {"reject": "RMS:No"}})
+def test_a_change_is_rejected_or_late_and_fills_as_its_order_does() -> None:
+    faults = injector({"when": {"count": 1}, "do": {"reject": "RMS:No"}}, {"do": {"exchange_latency": 1500}})
+    partial = injector({"do": {"partial": {"units": 0}}})
 
-    told = faults.order(user="ann", instrument=None, side="SELL", tag=None, quantity=0)
-    assert told == Intervention(reject="RMS:No")
+    told = [faults.change(user="ann", instrument=OPTION.key, side="BUY", tag=None) for _ in range(2)]
+    assert told == [Intervention(reject="RMS:No", latency_ms=1500), Intervention(latency_ms=1500)]
+    assert partial.change(user="ann", instrument=OPTION.key, side="BUY", tag=None) is None
 
 
 # --- updates -------------------------------------------------------------------------------------------------------

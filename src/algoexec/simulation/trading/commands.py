@@ -1,6 +1,7 @@
 """What can be asked of the trading floor. Applying the same commands to the same market gives the same books."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from algoexec.domain.instruments import InstrumentKey
@@ -27,7 +28,7 @@ class OpenAccount(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceOrder(Command):
-    """Place an order, or its slices."""
+    """Place an order, or its slices, which share the intervention."""
 
     request: OrderRequest
     intervention: Intervention = NOTHING
@@ -51,17 +52,22 @@ class CancelOrder(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAll(Command):
-    """Withdraw every order that is not finished; with `tag` those that carry it."""
+    """Withdraw every order that is not finished; with `tag` those that carry it. `interventions` by order."""
 
     tag: str | None = None
+    interventions: Mapping[str, Intervention] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitAll(Command):
-    """Close every position at the market, shorts first; with `tag` those that orders with it opened."""
+    """Close every position at the market, shorts first; with `tag` those that orders with it opened.
+
+    `interventions` say what befalls the exits from an instrument, `intervention` what befalls any other.
+    """
 
     tag: str | None = None
     intervention: Intervention = NOTHING
+    interventions: Mapping[InstrumentKey, Intervention] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,10 @@ class TradingFloor:
             case _:
                 raise TypeError(f"{type(command).__name__} is no command of the floor")
 
+    def exited(self, user: str, tag: str | None) -> list[Position]:
+        """Return what an exit closes, in its order: all positions of a user, or those of a tag."""
+        return [position for position in self._open_positions(user) if self._carries(user, position, tag)]
+
     def advance(self, until: int) -> None:
         """Let the market and the agenda go on to `until`, in milliseconds since the epoch; never back."""
         while True:
@@ -170,7 +174,7 @@ class TradingFloor:
     def _exit_all(self, command: ExitAll) -> tuple[str, ...]:
         if not self._is_open(command.at):
             raise OrderRefused(Why.MARKET_CLOSED, "Positions are exited while the market is open")
-        chosen = [p for p in self._open_positions(command.user) if self._carries(command.user, p, command.tag)]
+        chosen = self.exited(command.user, command.tag)
         if not chosen:
             raise OrderRefused(Why.NOTHING_OPEN, "There are no open positions")
         exits: list[Order] = []
@@ -193,7 +197,9 @@ class TradingFloor:
 
     def _open_positions(self, user: str) -> list[Position]:
         """Return what is held, shorts first: they must be bought back before their cover is sold."""
-        return sorted((p for p in self.books.account(user).positions.values() if p.net), key=lambda p: p.net > 0)
+        account = self.books.accounts.get(user)
+        positions = () if account is None else account.positions.values()
+        return sorted((position for position in positions if position.net), key=lambda position: position.net > 0)
 
     def _carries(self, user: str, position: Position, tag: str | None) -> bool:
         """Whether a position came from orders with that tag; tags are kept for intraday positions only."""

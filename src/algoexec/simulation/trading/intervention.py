@@ -1,6 +1,6 @@
 """What befalls one order beside the rules: a test's or a fault script's hand in the market."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -18,6 +18,12 @@ class Intervention:
     fill_at_most: int | None = None
     latency_ms: int | None = None
     fills_before_cancel: bool = False
+
+    def after(self, units: int) -> "Intervention":
+        """Return what befalls the next slice of an order whose slices before it have so many units."""
+        if self.fill_at_most is None:
+            return self
+        return replace(self, fill_at_most=max(0, self.fill_at_most - units))
 
 
 NOTHING: Final = Intervention()

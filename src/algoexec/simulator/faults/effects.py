@@ -91,7 +91,10 @@ class Cut(Effect):
 
 
 class Reject(Effect):
-    """The order is accepted over HTTP and rejected by risk management or the exchange, in these words."""
+    """The order is accepted over HTTP and rejected by risk management or the exchange, in these words.
+
+    It befalls each order that is placed, also by an exit from everything; and each change, which is then not made.
+    """
 
     knows = _ORDER
     shorthand = "words"
@@ -113,7 +116,7 @@ class Partial(Effect):
 
 
 class ExchangeLatency(Effect):
-    """The order reaches the exchange late, in market milliseconds."""
+    """The order, or its change, reaches the exchange late, in market milliseconds."""
 
     knows = _ORDER
     shorthand = "ms"
@@ -121,7 +124,7 @@ class ExchangeLatency(Effect):
 
 
 class FillsBeforeCancel(Effect):
-    """The order is filled while its cancel is under way, so the cancel is refused."""
+    """The order is filled while its cancel is under way, so the cancel is refused; of a cancel of all, that part."""
 
     knows = _ORDER
 

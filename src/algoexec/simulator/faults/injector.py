@@ -86,13 +86,8 @@ class FaultInjector:
 
     # --- orders ----------------------------------------------------------------------------------------------------
 
-    def order(
-        self, *, user: str, instrument: str | None, side: str, tag: str | None, quantity: int
-    ) -> Intervention | None:
-        """Return what befalls an order that is placed; None is nothing.
-
-        `side` is BUY or SELL, `quantity` in units. `instrument` None is an exit from everything.
-        """
+    def order(self, *, user: str, instrument: str, side: str, tag: str | None, quantity: int) -> Intervention | None:
+        """Return what befalls an order that is placed; None is nothing. `side` is BUY or SELL, `quantity` in units."""
         occasion = self._order(user, instrument, side, tag)
         reject = self.first(effects.Reject, occasion)
         partial = self.first(effects.Partial, occasion)
@@ -105,19 +100,30 @@ class FaultInjector:
             latency_ms=None if latency is None else latency.ms,
         )
 
+    def change(self, *, user: str, instrument: str, side: str, tag: str | None) -> Intervention | None:
+        """Return what befalls the change of an order; None is nothing. How much is filled is the order's own."""
+        occasion = self._order(user, instrument, side, tag)
+        reject = self.first(effects.Reject, occasion)
+        latency = self.first(effects.ExchangeLatency, occasion)
+        if reject is None and latency is None:
+            return None
+        return Intervention(
+            reject=None if reject is None else reject.words, latency_ms=None if latency is None else latency.ms
+        )
+
     def cancel(self, *, user: str, instrument: str, side: str, tag: str | None) -> Intervention | None:
         """Return what befalls an order that is being cancelled; None is nothing."""
         filled = self.first(effects.FillsBeforeCancel, self._order(user, instrument, side, tag))
         return None if filled is None else Intervention(fills_before_cancel=True)
 
-    def _order(self, user: str, instrument: str | None, side: str, tag: str | None) -> Occasion:
-        names = () if instrument is None else self.names(instrument)
-        return Occasion(user=user, instruments=names, tags=() if tag is None else (tag,), sides=(side,))
+    def _order(self, user: str, instrument: str, side: str, tag: str | None) -> Occasion:
+        tags = () if tag is None else (tag,)
+        return Occasion(user=user, instruments=self.names(instrument), tags=tags, sides=(side,))
 
-    def _filled(self, partial: effects.Partial, instrument: str | None, quantity: int) -> int:
+    def _filled(self, partial: effects.Partial, instrument: str, quantity: int) -> int:
         if partial.units is not None:
             return min(partial.units, quantity)
-        lot = 1 if instrument is None else self.lot(instrument)
+        lot = self.lot(instrument)
         return int(quantity * (partial.fraction or 0.0)) // lot * lot
 
     # --- order updates ---------------------------------------------------------------------------------------------
