@@ -1,0 +1,1 @@
+"""A broker that trades on paper, at live quotes."""
