@@ -9,19 +9,26 @@ from typing import Final
 import httpx
 from fastapi import FastAPI
 
+from algoexec.adapters.paper.broker import PaperBroker
 from algoexec.adapters.system_clock import SystemClock
 from algoexec.adapters.upstox.venue import SimulatorVenue, UpstoxVenue
 from algoexec.api.app import create_app
 from algoexec.api.auth import Authenticator
 from algoexec.api.jwt import Jwks, JwtVerifier, SharedSecret
 from algoexec.api.services import ApiOptions, Services
-from algoexec.domain.errors import AlgoexecError, BrokerUnavailable
+from algoexec.domain.errors import AlgoexecError, BrokerUnavailable, DomainError
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.orders import OrderReport
+from algoexec.engine.events import Mode
+from algoexec.engine.state import EngineState
 from algoexec.engine.version import ENGINE_VERSION
 from algoexec.ports.clock import WallClock
+from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
+from algoexec.runtime.seat import Account, OpenAccount
 from algoexec.settings import Broker, Settings
 from algoexec.storage.codec import canonical
 from algoexec.storage.crypto import TokenCipher, key_file
@@ -99,11 +106,39 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     await _refuse_open_doors(settings, stores)
     venue = await stack.enter_async_context(_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
-    registry = Registry(venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical)
+    registry = Registry(
+        venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical, open_account=_accounts(venue)
+    )
     await stack.enter_async_context(registry.running())
     return Services(
         registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=registry.venue_name
     )
+
+
+def _accounts(venue: Venue) -> OpenAccount:
+    """Return what opens the account that a session trades at: at the venue, or on paper."""
+
+    def open_account(state: EngineState, token: AccessToken, /) -> Account:
+        if state.mode is Mode.LIVE:
+            return Account(venue.broker(token))
+        paper = _paper(venue, state)
+        return Account(paper, paper.quoted)
+
+    return open_account
+
+
+def _paper(venue: Venue, state: EngineState) -> PaperBroker:
+    """Return a paper account as the session's journal leaves it: what was working when it stopped is lost."""
+    trading, contracts = state.trading, state.contracts
+    if trading is None or contracts is None:
+        raise DomainError(f"session {state.session_id} does not trade yet")
+    spent, held = 0, dict[InstrumentKey, int]()
+    lost: list[OrderReport] = []
+    if (trade := trading.trade) is not None:
+        spent, held = -trade.gross(), {trade.option.key: trade.open_units}
+        lost = [order.as_report() for order in trade.orders if order.is_open and order.broker_id is not None]
+    capital = trading.rules.capital + trading.tally.realised - spent
+    return PaperBroker(venue.clock, state.day, contracts, capital=capital, held=held, lost=lost)
 
 
 async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:

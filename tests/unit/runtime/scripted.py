@@ -229,6 +229,9 @@ class Listener:
     def tell(self, event: Event) -> None:
         self.told.append(event)
 
+    def quoted(self, quotes: Sequence[Quote]) -> None:
+        """Prices are not of interest here."""
+
     def running(self, at: datetime, minute: Bar) -> None:
         self.minutes.append((at, minute))
 

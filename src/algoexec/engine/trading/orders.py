@@ -109,6 +109,20 @@ class OwnOrder:
         """Whether something may still become of it."""
         return not self.phase.is_final
 
+    def as_report(self) -> OrderReport:
+        """Return the broker's word on it as far as we know it; it must have been told once."""
+        return OrderReport(
+            order_id=self.broker_id or "",
+            id=self.id,
+            instrument=self.ticket.instrument,
+            side=self.ticket.side,
+            status=OrderStatus.OPEN,
+            quantity=self.ticket.quantity,
+            filled=self.filled,
+            average_price=self.value / self.filled / 100 if self.filled else None,
+            price=self.limit,
+        )
+
     def moved(self, phase: Phase, message: str | None = None) -> "OwnOrder":
         """Return the order in another phase.
 
