@@ -113,7 +113,10 @@ def _stamp(value: object) -> object:
         moment = datetime.fromisoformat(value)
     except ValueError:
         moment = datetime.strptime(value, _OLD_STAMP)  # noqa: DTZ007 - its zone is added below
-    return (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(UTC)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a moment before the first year") from error
 
 
 def _nothing(value: object) -> object:
