@@ -100,6 +100,48 @@ def test_a_killed_simulator_goes_on_as_the_same_exchange(tmp_path: Path) -> None
         assert third[0] not in {*resting, *bought}
 
 
+def held(client: httpx.Client) -> int:
+    """Return the units that everybody holds."""
+    users = client.get("/sim/book").json()["users"].values()
+    return sum(position["net"] for user in users for position in user["positions"])
+
+
+def bought(client: httpx.Client) -> str:
+    """Buy four lots at the market; return the number of the order."""
+    body = order(client, order_type="MARKET", price=0, market_protection=-1, quantity=120)
+    (number,) = client.post("/v3/order/place", json=body).json()["data"]["order_ids"]
+    return str(number)
+
+
+def passed(client: httpx.Client, seconds: int) -> None:
+    """Return when so many seconds have passed at the market."""
+    until = client.get("/sim/clock").json()["now_ms"] + 1000 * seconds
+    deadline = monotonic() + 20
+    while client.get("/sim/clock").json()["now_ms"] < until:
+        assert monotonic() < deadline, "the clock stands"
+
+
+def test_faults_go_on_where_they_were_and_the_person_does_not_sell_twice(tmp_path: Path) -> None:
+    state = tmp_path / "exchange.jsonl"
+    hand = {"name": "hand", "imitates": "A test.", "faults": [{"do": {"hand": {"sell": "half", "after_s": 1}}}]}
+    options = ("--speed=20", "--faults=exit-rejected")
+    with process(state, *options) as (client, _):
+        for script in ({"name": "silent-feed"}, hand):
+            assert client.post("/sim/faults", json=script).status_code == 201
+        assert client.delete("/sim/faults/silent-feed").status_code == 204
+        bought(client)  # and rejected for its margin
+        until_complete(client, bought(client))
+        passed(client, 5)
+        assert held(client) == 60, "half was sold by hand"
+    with process(state, *options) as (client, _):
+        active = {script["name"]: script["faults"] for script in client.get("/sim/faults").json()["active"]}
+        assert list(active) == ["exit-rejected", "hand"]
+        assert active["exit-rejected"][0]["hits"] == 1
+        passed(client, 5)
+        assert held(client) == 60
+        until_complete(client, bought(client))
+
+
 def test_tokens_that_were_ended_stay_ended(tmp_path: Path) -> None:
     state = tmp_path / "exchange.jsonl"
     with process(state) as (client, _):

@@ -1,7 +1,7 @@
 """The simulator as an ASGI app. A further group of endpoints is another file with `routes`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
@@ -31,20 +31,15 @@ from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.errors import Refusal, answer_http_error, answer_refusal
 from algoexec.simulator.faults import routes as fault_routes
 from algoexec.simulator.faults.middleware import FaultyRequests
-from algoexec.simulator.faults.script import Script
 
 
-def create_app(
-    day: SimulatedDay, settings: SimulatorSettings, wall: WallClock, faults: Iterable[Script] = ()
-) -> Starlette:
-    """Return a broker that plays `day`, with `faults` from the start.
+def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) -> Starlette:
+    """Return a broker that plays `day`.
 
     The market clock moves between the app's startup and its shutdown. For pacing and for faults it
     must be served with the protocols of `uplink`, as `server.serve` does.
     """
     broker = SimulatedBroker(day, settings, wall)
-    for script in faults:
-        broker.faults.add(script)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.dealing import Dealing
 from algoexec.simulator.errors import missing_parameter, out_of_service, read_only_token, unknown_instrument
 from algoexec.simulator.faults import outcomes
+from algoexec.simulator.faults.events import FaultEvent
 from algoexec.simulator.faults.injector import FaultInjector
 from algoexec.simulator.faults.market import FaultyExchange, contracts_of
 from algoexec.simulator.hub import FeedHub
@@ -71,10 +72,12 @@ class SimulatedBroker:
                     self.clock.now_ms = max(self.clock.now_ms, ms)
                 case Command():
                     self.dealing.replay(entry)
+                case FaultEvent():
+                    self.faults.replay(entry)
                 case _:
                     self.accounts.replay([entry])
         self.dealing.advance(self.clock.now_ms)
-        self.dealing.log, self.accounts.on_event = log, log.append
+        self.dealing.log, self.accounts.on_event, self.faults.on_event = log, log.append, log.append
         self._marks = ClockMarks(log, self.settings.speed)
 
     def _before_step(self, until: int) -> None:

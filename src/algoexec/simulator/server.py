@@ -50,7 +50,7 @@ async def serve(
     """Serve `day` until the block is left; port 0 takes a free one.
 
     With `state`, a file, it goes on as the exchange that left it there; without, it is a new one each time.
-    `faults` are active from the start.
+    `faults` are active from the start, or go on as they were in the state.
 
     Raises:
         ValueError: `host` is not a loopback address: a made-up broker belongs on no network.
@@ -58,9 +58,10 @@ async def serve(
         OSError: the port is taken.
     """
     listener = _listen(host, port)
-    app = create_app(day, settings, wall, faults)
+    app = create_app(day, settings, wall)
     broker: SimulatedBroker = app.state.broker
     with closing(listener), _kept(broker, state):
+        broker.faults.ensure(faults)
         async with _serving(app, listener) as task:
             address, bound = listener.getsockname()[:2]
             yield RunningSimulator(url=f"http://{_bracketed(address)}:{bound}", broker=broker, task=task)

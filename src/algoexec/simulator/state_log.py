@@ -1,8 +1,8 @@
 """What a simulator writes down so that it can die and be the same exchange again.
 
 A file of JSON lines. The first names the run; each other one is a command of the trading
-floor, an event of the accounts, or how far the market clock may have come. An exchange is a
-function of its day and its commands, so nothing else needs keeping.
+floor, an event of the accounts or of the faults, or how far the market clock may have come. An
+exchange is a function of its day and its commands, so nothing else needs keeping.
 """
 
 import fcntl
@@ -17,7 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.trading.commands import KINDS, Command
-from algoexec.simulator.account_events import AccountEvent, as_json, from_json
+from algoexec.simulator import account_events
+from algoexec.simulator.account_events import AccountEvent
+from algoexec.simulator.faults import events as fault_events
+from algoexec.simulator.faults.events import FaultEvent
 
 _COMMANDS: Final[dict[str, TypeAdapter[Command]]] = {kind.__name__: TypeAdapter(kind) for kind in KINDS}
 VERSION: Final = 1
@@ -50,7 +53,7 @@ class ClockAt:
     ms: int
 
 
-type Entry = Command | AccountEvent | ClockAt
+type Entry = Command | AccountEvent | FaultEvent | ClockAt
 
 
 class StateLog:
@@ -102,8 +105,10 @@ class StateLog:
             case Command():
                 kind = type(entry).__name__
                 self._write({"do": kind, "command": _COMMANDS[kind].dump_python(entry, mode="json")})
+            case FaultEvent():
+                self._write({"fault": fault_events.as_json(entry)})
             case _:
-                self._write({"account": as_json(entry)})
+                self._write({"account": account_events.as_json(entry)})
 
     def close(self) -> None:
         """Let go of the file."""
@@ -156,7 +161,9 @@ def _parsed(line: bytes, place: str) -> Entry:
         if "clock" in content:
             return ClockAt(int(content["clock"]))
         if "account" in content:
-            return from_json(content["account"])
+            return account_events.from_json(content["account"])
+        if "fault" in content:
+            return fault_events.from_json(content["fault"])
         return _COMMANDS[content["do"]].validate_python(content["command"])
     except (ValueError, TypeError, KeyError) as error:
         raise BadStateLog(f"{place}: not an entry of a simulator's log") from error

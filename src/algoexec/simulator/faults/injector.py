@@ -11,6 +11,7 @@ from typing import Final
 from algoexec.domain.instruments import Future, Option
 from algoexec.simulation.trading.intervention import Intervention
 from algoexec.simulator.faults import effects
+from algoexec.simulator.faults.events import Considered, FaultEvent, ScriptBegun, ScriptEnded, Struck
 from algoexec.simulator.faults.hand import PersonAtHand
 from algoexec.simulator.faults.matching import Armed, Occasion
 from algoexec.simulator.faults.outcomes import Delivery, HandAct, Position, RequestFault
@@ -21,7 +22,11 @@ _REQUEST: Final = (effects.Latency, effects.Cut, effects.Answer)
 
 
 class FaultInjector:
-    """The faults of a running simulator. The same scripts and the same occasions give the same faults."""
+    """The faults of a running simulator. The same scripts and the same occasions give the same faults.
+
+    `on_event` is called with each event before its effect shows. Whoever keeps the events hands them to
+    `replay` at the next start.
+    """
 
     def __init__(self, now_ms: Callable[[], int], contracts: Mapping[str, Future | Option]) -> None:
         """Strike nowhere yet. `now_ms` is the market clock; `contracts` give names and lots to keys."""
@@ -31,26 +36,65 @@ class FaultInjector:
         self._by_kind: dict[type[effects.Effect], list[Armed]] = {}
         self._of_streams: list[Armed] = []
         self._updates: Final = UpdateFaults(self.first)
-        self._person: Final = PersonAtHand(self)
+        self._person: Final = PersonAtHand(self, lambda event: self.on_event(event))
+        self.on_event: Callable[[FaultEvent], None] = _ignored
 
     # --- scripts ---------------------------------------------------------------------------------------------------
 
     def add(self, script: Script) -> None:
         """Activate a script from now on; one of the same name begins anew."""
-        armed = [Armed(script.seed, place, fault) for place, fault in enumerate(script.faults)]
-        self._scripts[script.name] = (script, armed)
-        self._sort()
+        self._record(ScriptBegun(name=script.name, script=script))
+
+    def ensure(self, scripts: Iterable[Script]) -> None:
+        """Activate those of the scripts that are not active as they are."""
+        for script in scripts:
+            if script not in [active for active, _ in self.active()]:
+                self.add(script)
 
     def remove(self, name: str) -> bool:
         """Let a script go; False when it is not active."""
-        was_active = self._scripts.pop(name, None) is not None
-        self._sort()
-        return was_active
+        if name not in self._scripts:
+            return False
+        self._record(ScriptEnded(name=name))
+        return True
 
     def clear(self) -> None:
         """Let all scripts go."""
-        self._scripts.clear()
+        for name in list(self._scripts):
+            self.remove(name)
+
+    def replay(self, event: FaultEvent) -> None:
+        """Let an event of an earlier process of the same run have its effect again."""
+        match event:
+            case ScriptBegun(name=name, script=script):
+                self._scripts[name] = (script, self._armed(script))
+            case ScriptEnded(name=name):
+                self._scripts.pop(name, None)
+            case Struck(seen=seen, hits=hits):
+                for armed in self._at(event.name, event.place):
+                    armed.seen, armed.hits = seen, hits
+            case Considered():
+                for armed in self._at(event.name, event.place):
+                    self._person.remember(armed, event)
+            case _:
+                raise TypeError(f"{type(event).__name__} is no event of the faults")
         self._sort()
+
+    def _record(self, event: FaultEvent) -> None:
+        self.on_event(event)
+        self.replay(event)
+
+    def _armed(self, script: Script) -> list[Armed]:
+        return [
+            Armed(script.name, script.seed, place, fault, self._struck) for place, fault in enumerate(script.faults)
+        ]
+
+    def _struck(self, armed: Armed) -> None:
+        self.on_event(Struck(name=armed.script, place=armed.place, seen=armed.seen, hits=armed.hits))
+
+    def _at(self, name: str, place: int) -> list[Armed]:
+        """Return the fault at a place of an active script, or nothing."""
+        return self._scripts[name][1][place : place + 1] if name in self._scripts else []
 
     def active(self) -> Sequence[tuple[Script, Sequence[Armed]]]:
         """Return the active scripts with the counts of their faults, in the order of their activation."""
@@ -215,3 +259,7 @@ class FaultInjector:
         """Return an instrument's lot in units; 1 when it is no listed contract."""
         contract = self._contracts.get(instrument)
         return 1 if contract is None else contract.lot
+
+
+def _ignored(event: FaultEvent) -> None:
+    """Nobody keeps it."""

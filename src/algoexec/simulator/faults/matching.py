@@ -1,6 +1,6 @@
 """When a fault strikes: its conditions held against an occasion, its counts, its seeded chance."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import time
 from fnmatch import fnmatchcase
@@ -34,14 +34,17 @@ class Occasion:
 
 @dataclass(slots=True)
 class Armed:
-    """A fault of an active script, at `place` among its faults.
+    """A fault of the active script `script`, at `place` among its faults.
 
-    `seen` are the matches so far, `hits` those on which it struck.
+    `seen` are the matches so far, `hits` those on which it struck. `note` is told of each strike
+    of a fault that may strike only so often.
     """
 
+    script: str
     seed: int
     place: int
     fault: Fault
+    note: "Callable[[Armed], None]"
     effect: Effect = field(init=False)
     seen: int = 0
     hits: int = 0
@@ -61,6 +64,8 @@ class Armed:
         if self.seen <= when.skip or not self._is_drawn(when, self.seen):
             return False
         self.hits += 1
+        if when.count is not None:
+            self.note(self)
         return True
 
     def holds(self, occasion: Occasion, at_ms: int) -> bool:
