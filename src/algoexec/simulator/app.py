@@ -31,6 +31,7 @@ from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.errors import Refusal, answer_http_error, answer_refusal
 from algoexec.simulator.faults import routes as fault_routes
 from algoexec.simulator.faults.middleware import FaultyRequests
+from algoexec.simulator.loopback import front_door
 
 
 def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) -> Starlette:
@@ -70,7 +71,7 @@ def create_app(day: SimulatedDay, settings: SimulatorSettings, wall: WallClock) 
     )
     app = Starlette(
         routes=[*fault_routes.routes(broker.faults), *(route for group in groups for route in group.routes(broker))],
-        middleware=[Middleware(FaultyRequests, injector=broker.faults)],
+        middleware=[*front_door(), Middleware(FaultyRequests, injector=broker.faults)],
         exception_handlers={Refusal: answer_refusal, HTTPException: answer_http_error},
         lifespan=lifespan,
     )

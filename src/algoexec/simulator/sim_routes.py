@@ -1,9 +1,10 @@
-"""What only a simulator can tell, or be told: its clock, its books.
+"""What only a simulator can tell, or be told: what it is, its clock, its books.
 
 No token is needed: the simulator serves loopback only.
 """
 
 from dataclasses import asdict
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,11 +17,19 @@ from algoexec.simulator.broker import SimulatedBroker
 from algoexec.simulator.gtt_wire import gtt_fields
 from algoexec.simulator.order_wire import Row
 
+_WHAT: Final = (
+    "A simulated exchange and broker that speaks Upstox's protocols: REST, the market-data feed V3 and the portfolio "
+    "stream. It plays one Bank Nifty day at its own clock. Money, orders and fills are made up; nothing here reaches "
+    "a market."
+)
+_DOCS: Final = "docs/simulator.md"
+
 
 def routes(broker: SimulatedBroker) -> list[BaseRoute]:
     """Return the endpoints."""
     sim = _Sim(broker)
     return [
+        Route("/", sim.itself),
         Route("/sim/clock", sim.clock),
         Route("/sim/pause", sim.pause, methods=["POST"]),
         Route("/sim/resume", sim.resume, methods=["POST"]),
@@ -31,6 +40,10 @@ def routes(broker: SimulatedBroker) -> list[BaseRoute]:
 class _Sim:
     def __init__(self, broker: SimulatedBroker) -> None:
         self._broker = broker
+
+    async def itself(self, _: Request) -> Response:
+        """Return what this is, for somebody who has found the port."""
+        return JSONResponse({"name": "algoexec simulator", "what": _WHAT, "docs": _DOCS, "day": self._day()})
 
     async def clock(self, _: Request) -> Response:
         """Return the market time; `speed` None is as fast as the subscribers acknowledge."""
@@ -62,6 +75,9 @@ class _Sim:
         wanted = request.query_params.get("user")
         users = [wanted] if wanted is not None else list(books.accounts)
         return JSONResponse({"at": self._broker.clock.now_ms, "users": {user: self._books_of(user) for user in users}})
+
+    def _day(self) -> str:
+        return self._broker.exchange.day.session.date.isoformat()
 
     def _books_of(self, user: str) -> Row:
         broker = self._broker
