@@ -143,14 +143,14 @@ async def test_a_rejection_by_risk_management_comes_as_a_report(place: Simulator
 
 
 async def test_more_orders_than_a_second_takes_wait_here_and_none_is_refused_there() -> None:
-    async with simulator(settings("10:30:30", speed=60.0)) as running:
+    async with simulator(settings("10:30:30", speed=10.0)) as running:
         venue = SimulatorVenue(running.url, silence=0.01)
         await venue.name()
         broker = venue.broker(AccessToken("user:ann"))
         async with asyncio.TaskGroup() as tasks:
-            for n in range(30):
+            for n in range(24):
                 tasks.create_task(broker.place(ticket(CALL, FAR), Urgency.EXIT if n % 3 else Urgency.ENTRY))
-        assert len(await broker.orders()) == 30
+        assert len(await broker.orders()) == 24
         await venue.aclose()
 
 

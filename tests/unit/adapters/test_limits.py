@@ -210,3 +210,14 @@ async def test_orders_have_a_budget_of_eight_a_second() -> None:
     await governor.acquire(Urgency.EXIT)
 
     assert clock.now() - begun >= timedelta(seconds=1)
+
+
+async def test_the_patience_also_counts_what_others_took() -> None:
+    clock = Clock()
+    governor = RateGovernor(clock, [Limit(1, 1.0)], patience=2.5)
+    begun = clock.now()
+
+    ended = await asyncio.gather(*(governor.acquire(Urgency.EXIT) for _ in range(5)), return_exceptions=True)
+
+    assert [type(one) for one in ended] == [type(None)] * 3 + [RateLimited] * 2
+    assert clock.now() - begun < timedelta(seconds=2.5)

@@ -1,6 +1,6 @@
 """Upstox as a place to trade.
 
-Source: docs/upstox.md §4: orders V3, order book, positions, funds, portfolio stream; SDK 2.30.0.
+Source: Upstox's documentation of orders V3, order book, positions, funds; SDK 2.30.0.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Upstox's rate limits, kept on our side: what is over them waits here instead of being refused there.
 
-Source: docs/upstox.md §2, per user: 50 a second, 500 a minute, 2,000 in 30 minutes for all
-standard APIs; 10 a second, 500 a minute, 2,000 in 30 minutes for placing, modifying and
-cancelling together. More than that "might result in temporary suspension".
+Source: Upstox's rate limits as of September 2026, per user: 50 a second, 500 a minute, 2,000 in
+30 minutes for all standard APIs; 10 a second, 500 a minute, 2,000 in 30 minutes for placing,
+modifying and cancelling together. More than that "might result in temporary suspension".
 """
 
 import asyncio
@@ -46,6 +46,9 @@ PENALTY: Final = 60.0
 
 PATIENCE: Final = 90.0
 """Seconds of market time that a call waits at most; a longer wait is the caller's to decide on."""
+
+ORDER_PATIENCE: Final = 5.0
+"""The same for an order: its price is old by then, and the right to send it may be another's."""
 
 
 class RateWindows:
@@ -126,15 +129,14 @@ class RateGovernor:
         self._windows.halve(self._now())
 
     async def _wait_for_turn(self, waiter: _Waiter) -> None:
-        waited = 0.0
+        deadline = self._now() + self._patience
         while True:
             # Also after a wait: somebody more urgent may have come meanwhile.
             if self._queue[0] is not waiter:
                 waiter.turn.clear()
                 await waiter.turn.wait()
             elif (delay := self._windows.delay(self._now())) > 0:
-                waited += delay
-                if waited > self._patience:
+                if self._now() + delay > deadline:
                     raise RateLimited(f"our own limit is reached for another {delay:.0f} s")
                 await self._clock.wait_until(_moment(self._now() + delay))
             else:

@@ -3,7 +3,7 @@
 Who has sent an order and does not know what became of it must look it up; who sends it again
 may hold twice as much. So nothing here retries, and what is not surely undone is unknown.
 
-Source: docs/upstox.md §2, §4; httpx 0.28 for what its errors say of the request.
+Source: docs/upstox.md §2 for the errors; httpx 0.28 for what a failure says of the request.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Orders as they are on the wire: what is asked for, and what is told of them.
 
-Source: docs/upstox.md §4: Place and Modify Order V3, Get Order Book, and the update that webhook and
-portfolio stream share; SDK 2.30.0.
+Source: Upstox's documentation of Place and Modify Order V3, of Get Order Book, and of the update
+that webhook and portfolio stream share; SDK 2.30.0. Statuses as collected for 2026.
 """
 
 import re

@@ -3,7 +3,7 @@
 Text frames of JSON, one update each. What happens while there is no connection is not told
 afterwards: whoever follows asks for the order book after each `UpdatesBegin`.
 
-Source: docs/upstox.md §4; SDK 2.30.0 `feeder/portfolio_data_feeder.py`.
+Source: Upstox's documentation of the portfolio stream; SDK 2.30.0 `feeder/portfolio_data_feeder.py`.
 """
 
 import logging

@@ -7,7 +7,7 @@ from algoexec.adapters.system_clock import SystemMarketClock
 from algoexec.adapters.upstox.broker import UpstoxBroker
 from algoexec.adapters.upstox.feed import FeedTiming, UpstoxFeed
 from algoexec.adapters.upstox.hosts import LIVE, Hosts
-from algoexec.adapters.upstox.limits import LIMITS, RateGovernor, RateGroup
+from algoexec.adapters.upstox.limits import LIMITS, ORDER_PATIENCE, PATIENCE, RateGovernor, RateGroup
 from algoexec.adapters.upstox.market_clock import SILENCE, ClockReading, ObservedClock, SimulatedMarketClock
 from algoexec.adapters.upstox.market_data import UpstoxMarketData
 from algoexec.adapters.upstox.order_requests import OrderRequests
@@ -83,7 +83,8 @@ class _Access:
     def _governor(self, token: AccessToken, group: RateGroup) -> RateGovernor:
         key = (token.fingerprint, group)
         if key not in self._governors:
-            self._governors[key] = RateGovernor(self.clock, LIMITS[group])
+            patience = ORDER_PATIENCE if group is RateGroup.ORDERS else PATIENCE
+            self._governors[key] = RateGovernor(self.clock, LIMITS[group], patience=patience)
         return self._governors[key]
 
 
