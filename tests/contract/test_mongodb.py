@@ -18,7 +18,7 @@ from algoexec.domain.signals import Reason
 from algoexec.engine.effects import SessionChanged, Status
 from algoexec.engine.events import DayPrepared, FeedStatus
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, JournalEntry, Scope
+from algoexec.ports.stores import ApiKey, JournalEntry, KillSwitch, Scope
 from algoexec.storage.connection import connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import DOCUMENTS, SnapshotDocument
@@ -26,6 +26,7 @@ from algoexec.storage.embedded import EmbeddedMongod
 from algoexec.storage.stores import MongoStores
 from tests.contract.given import AT, alert, candle, contracts, entry, minute, reading, row, state
 from tests.contract.given import signal as a_signal
+from tests.contract.given_trading import order, refusal, trade
 
 TOKEN = AccessToken("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.very-secret")
 
@@ -45,7 +46,9 @@ async def fill(stores: MongoStores) -> None:
     await stores.journal.append([one])
     await stores.journal.append([entry(2)])
     await stores.snapshots.save(state(DayPrepared(contracts=contracts())), AT)
-    await stores.projections.project("v1", BANK_NIFTY, "u1", [one])
+    traded = entry(2, order("s1-2-0"), refusal("s1-1-0"), trade("s1-2", 2), first_frame=9)
+    await stores.projections.project("v1", BANK_NIFTY, "u1", [one, traded])
+    await stores.kill_switches.put(KillSwitch(user_id=None, by="key:k", reason="news", at=AT))
     await stores.tokens.put("s1", TOKEN, minute(100_000))
     await stores.api_keys.add(ApiKey(id="k", prefix="ae_1", digest="d", scope=Scope.READ, user_id=None, created_at=AT))
     await stores.idempotency.begin("scope", "mac", AT, minute(100_000))

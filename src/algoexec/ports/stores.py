@@ -10,7 +10,7 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Effect, Frame, Status
+from algoexec.engine.effects import Effect, EntryRefused, Frame, OrderChanged, Status, TradeClosed
 from algoexec.engine.events import Mode, Record
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
@@ -51,6 +51,19 @@ class Journal(Protocol):
 
     async def frames(self, session_id: str, after: int, limit: int) -> Sequence[Frame]:
         """Return up to `limit` numbered frames with `number > after`, in order."""
+
+
+class Spill(Protocol):
+    """Where records go that cannot wait for the journal: this machine's own disk."""
+
+    def write(self, entries: Sequence[JournalEntry]) -> None:
+        """Keep entries of one session, after those kept before; they are durable once this returns."""
+
+    def read(self, session_id: str) -> Sequence[JournalEntry]:
+        """Return what is kept of a session, in order."""
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept of a session: the journal has it."""
 
 
 class Snapshots(Protocol):
@@ -124,6 +137,10 @@ class ActiveSessionExists(Exception):
         self.session_id = session_id
 
 
+class AccountInUse(Exception):
+    """Another active session trades live at the same broker account; whose it is, is not for everybody to know."""
+
+
 class Sessions(Protocol):
     """Sessions and their leases."""
 
@@ -132,6 +149,7 @@ class Sessions(Protocol):
 
         Raises:
             ActiveSessionExists: one is active for the same venue and user.
+            AccountInUse: a live one is active for the same venue and broker account, and this is live too.
         """
 
     async def get(self, session_id: str, user_id: str | None = None) -> SessionRow | None:
@@ -139,6 +157,12 @@ class Sessions(Protocol):
 
     async def list(self, query: Query, *, active: bool | None = None) -> Page[SessionRow]:
         """Return sessions, newest first."""
+
+    async def earlier(self, row: SessionRow) -> Sequence[SessionRow]:
+        """Return the newest sessions that are over, of the venue, day and mode of `row`, newest first.
+
+        They are of its user, or of its broker account where that is known. `row` need not be stored.
+        """
 
     async def set_status(self, session_id: str, status: Status, reason: str | None, account: str | None) -> None:
         """Project the state's status; a status that is over makes the session inactive, for good.
@@ -173,8 +197,45 @@ class StoredSignal:
     signal: Signal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStep:
+    """An order, or a refusal, as one frame told it: `number` is the frame's, `at` market time."""
+
+    number: int
+    at: datetime
+    told: OrderChanged | EntryRefused
+
+    @property
+    def id(self) -> str:
+        """The order's own id; of a refused signal, which has no order, one of its own."""
+        return self.told.id if isinstance(self.told, OrderChanged) else f"{self.told.signal_id}-refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """An order with all that became of it, oldest first, at least one step. A refused signal has one step."""
+
+    session_id: str
+    user_id: str
+    history: tuple[OrderStep, ...]
+
+    @property
+    def at(self) -> datetime:
+        """When it was first told of: its place in lists, which no later step moves."""
+        return self.history[0].at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrade:
+    """A closed trade with the session and user it belongs to."""
+
+    session_id: str
+    user_id: str
+    trade: TradeClosed
+
+
 class Projections(Protocol):
-    """Signals, rejections, PCR and candles: derived from the journal, for lists.
+    """Signals, rejections, PCR, candles, orders and trades: derived from the journal, for lists.
 
     Everything is upserted by its key, so that writing it again changes nothing.
     """
@@ -203,6 +264,18 @@ class Projections(Protocol):
         self, venue: str, underlying: InstrumentKey, since: datetime, until: datetime
     ) -> Sequence[Candle]:
         """Return candles with `since <= start < until`, oldest first."""
+
+    async def orders(self, query: Query, *, refused: bool | None = None) -> Page[StoredOrder]:
+        """Return orders and refused signals, newest first by when they were first told of.
+
+        `refused` True: refused signals alone; False: orders alone.
+        """
+
+    async def trades(self, query: Query) -> Page[StoredTrade]:
+        """Return closed trades, newest first by when they were closed.
+
+        One that was closed anew, for a fill that came after its end, stands there as it was closed last.
+        """
 
 
 class Tokens(Protocol):
@@ -290,6 +363,29 @@ class Idempotency(Protocol):
         """Drop the reservation: the request failed on our side and may be tried again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillSwitch:
+    """A kill switch that is on: of one user, or with `user_id` None of everybody. `at` is wall time."""
+
+    user_id: str | None
+    by: str
+    reason: str
+    at: datetime
+
+
+class KillSwitches(Protocol):
+    """The kill switches that are on; they outlast sessions and restarts."""
+
+    async def put(self, switch: KillSwitch) -> None:
+        """Turn a switch on; one that is on already stays as it was."""
+
+    async def delete(self, user_id: str | None) -> None:
+        """Turn the switch of that user off, or with None that of everybody."""
+
+    async def list(self) -> Sequence[KillSwitch]:
+        """Return those that are on, oldest first."""
+
+
 class Stores(Protocol):
     """All stores of one database."""
 
@@ -307,6 +403,8 @@ class Stores(Protocol):
     def api_keys(self) -> ApiKeys: ...
     @property
     def idempotency(self) -> Idempotency: ...
+    @property
+    def kill_switches(self) -> KillSwitches: ...
 
     async def ping(self) -> None:
         """Return once the database has answered.

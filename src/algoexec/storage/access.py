@@ -1,18 +1,25 @@
-"""Who may do what: broker tokens, API keys, and the answers already given."""
+"""Who may do what: broker tokens, API keys, kill switches, and the answers already given."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from algoexec.domain.errors import StoreError
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, StoredAnswer
+from algoexec.ports.stores import ApiKey, KillSwitch, StoredAnswer
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
 from algoexec.storage.crypto import TokenCipher
-from algoexec.storage.documents import ApiKeyDocument, Collections, IdempotencyDocument, TokenDocument
+from algoexec.storage.documents import (
+    ApiKeyDocument,
+    Collections,
+    IdempotencyDocument,
+    KillSwitchDocument,
+    TokenDocument,
+)
 
 
 class MongoTokens:
@@ -131,6 +138,39 @@ class MongoIdempotency:
         """Drop the reservation; an answer that was given stays."""
         with answered():
             await self._collection.delete_one({"_id": scope, "status": None})
+
+
+class MongoKillSwitches:
+    """The kill switches that are on; `_id` says whose."""
+
+    def __init__(self, collections: Collections) -> None:
+        """Use the switches' collection."""
+        self._collection = collections[KillSwitchDocument]
+
+    async def put(self, switch: KillSwitch) -> None:
+        """Turn a switch on; one that is on already stays as it was."""
+        with answered():
+            await self._collection.update_one(
+                {"_id": _whose(switch.user_id)}, {"$setOnInsert": BSON.encode(switch)}, upsert=True
+            )
+
+    async def delete(self, user_id: str | None) -> None:
+        """Turn the switch of that user off, or with None that of everybody."""
+        with answered():
+            await self._collection.delete_one({"_id": _whose(user_id)})
+
+    async def list(self) -> Sequence[KillSwitch]:
+        """Return those that are on, oldest first."""
+        with answered():
+            found = await self._collection.find({}, {"_id": 0}).sort("at").to_list()
+        return [BSON.decode(KillSwitch, one) for one in found]
+
+
+_EVERYBODY: Final = "all"
+
+
+def _whose(user_id: str | None) -> str:
+    return _EVERYBODY if user_id is None else f"user:{user_id}"
 
 
 def _key(document: Document) -> ApiKey:

@@ -13,14 +13,15 @@ from algoexec.domain.instruments import Contracts
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Frame
+from algoexec.engine.effects import Frame, TradeClosed
 from algoexec.engine.events import Record
 from algoexec.engine.state import EngineState
-from algoexec.ports.stores import ApiKey, JournalEntry, SessionRow
+from algoexec.ports.stores import ApiKey, JournalEntry, KillSwitch, OrderStep, SessionRow
 from algoexec.storage.forms import Forms, Wire
 
 STORED: Final = (
     JournalEntry, Record, Frame, EngineState, Contracts, SessionRow, ApiKey, Signal, PcrReading, Candle,
+    OrderStep, TradeClosed, KillSwitch,
 )  # fmt: skip
 """What is stored as a document of its own; everything else is inside one of these."""
 

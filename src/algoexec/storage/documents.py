@@ -20,6 +20,10 @@ def _index(*keys: str, **options: Any) -> IndexModel:
     )
 
 
+_LIVE: Final[Row] = {"is_active": True, "mode": "live", "account": {"$type": "string"}}
+"""An active live session whose account is known."""
+
+
 class SessionDocument(Document):
     """A session, its lease included. `_id` is the session's id."""
 
@@ -38,7 +42,7 @@ class SessionDocument(Document):
     lease_until: datetime | None = None
 
     class Settings:
-        """One active session per (venue, user); lists newest first."""
+        """One active session per (venue, user), and when live per (venue, account); lists newest first."""
 
         name = "sessions"
         indexes: ClassVar = [
@@ -46,6 +50,8 @@ class SessionDocument(Document):
             _index("user_id", "-created_at", "-_id"),
             _index("-created_at", "-_id"),
             _index("lease_until", partialFilterExpression={"is_active": True}, name="active_leases"),
+            _index("venue", "day", "mode", "-created_at", "-_id"),
+            _index("venue", "account", unique=True, partialFilterExpression=_LIVE, name="one_live_account"),
         ]
 
 
@@ -101,12 +107,12 @@ class _CandidateDocument(Document):
     signal: Row
 
 
-_CANDIDATE_INDEXES: Final = (
-    _index("session_id", "seq", "n", unique=True),
+_OWNED_INDEXES: Final = (
     _index("session_id", "-at", "-_id"),
     _index("user_id", "-at", "-_id"),
     _index("-at", "-_id"),
 )
+_CANDIDATE_INDEXES: Final = (_index("session_id", "seq", "n", unique=True), *_OWNED_INDEXES)
 
 
 class SignalDocument(_CandidateDocument):
@@ -166,6 +172,43 @@ class CandleDocument(Document):
         indexes: ClassVar = [_index("venue", "underlying", "start", unique=True)]
 
 
+class OrderDocument(Document):
+    """An order, or a signal that became none. `at` is when it was first told of.
+
+    `history` holds its steps under the numbers of their frames: written twice, a step is still one.
+    """
+
+    id: str  # type: ignore[assignment]
+    session_id: str
+    user_id: str
+    at: datetime
+    is_refused: bool
+    history: dict[str, Row]
+
+    class Settings:
+        """As asked for by session, by user, and by all."""
+
+        name = "orders"
+        indexes: ClassVar = list(_OWNED_INDEXES)
+
+
+class TradeDocument(Document):
+    """A closed trade. `at` is when it was closed, `number` that of the frame that said so last."""
+
+    id: str  # type: ignore[assignment]
+    session_id: str
+    user_id: str
+    number: int
+    at: datetime
+    trade: Row
+
+    class Settings:
+        """As asked for by session, by user, and by all."""
+
+        name = "trades"
+        indexes: ClassVar = list(_OWNED_INDEXES)
+
+
 class ProgressDocument(Document):
     """How far a session (`_id`) is projected."""
 
@@ -210,6 +253,21 @@ class ApiKeyDocument(Document):
         indexes: ClassVar = [_index("digest", unique=True), _index("-created_at")]
 
 
+class KillSwitchDocument(Document):
+    """A kill switch that is on. `_id` says whose; `user_id` None: everybody's."""
+
+    id: str  # type: ignore[assignment]
+    user_id: str | None
+    by: str
+    reason: str
+    at: datetime
+
+    class Settings:
+        """There are few: they are read all together."""
+
+        name = "kill_switches"
+
+
 class IdempotencyDocument(Document):
     """An answer under an Idempotency-Key. `_id` is the scope; `status` None while the first request runs."""
 
@@ -235,9 +293,12 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     RejectionDocument,
     PcrDocument,
     CandleDocument,
+    OrderDocument,
+    TradeDocument,
     ProgressDocument,
     TokenDocument,
     ApiKeyDocument,
+    KillSwitchDocument,
     IdempotencyDocument,
 )
 

@@ -1,4 +1,7 @@
-"""Signals, rejections, PCR and candles, as lists want them. All of it can be made again from the journal."""
+"""Signals, rejections, PCR, candles, orders and trades, as lists want them.
+
+All of it can be made again from the journal.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,17 +14,26 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle, Provenance
 from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Alert, SessionChanged
-from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+from algoexec.engine.effects import (
+    Alert,
+    EntryRefused,
+    OrderChanged,
+    PositionChanged,
+    SessionChanged,
+    TradeClosed,
+)
+from algoexec.ports.stores import JournalEntry, OrderStep, Page, Query, StoredOrder, StoredSignal, StoredTrade
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
 from algoexec.storage.documents import (
     CandleDocument,
     Collections,
+    OrderDocument,
     PcrDocument,
     ProgressDocument,
     RejectionDocument,
     SignalDocument,
+    TradeDocument,
 )
 from algoexec.storage.lists import newest_first
 
@@ -44,6 +56,8 @@ class MongoProjections:
         self._rejections = _lax(collections[RejectionDocument])
         self._pcr = _lax(collections[PcrDocument])
         self._candles = _lax(collections[CandleDocument])
+        self._orders = _lax(collections[OrderDocument])
+        self._trades = _lax(collections[TradeDocument])
         self._progress = _lax(collections[ProgressDocument])
 
     async def project(
@@ -94,6 +108,15 @@ class MongoProjections:
             found = await self._candles.find(wanted).sort("start").to_list()
         return [BSON.decode(Candle, document["candle"]) for document in found]
 
+    async def orders(self, query: Query, *, refused: bool | None = None) -> Page[StoredOrder]:
+        """Return orders and refused signals, newest first by when they were first told of."""
+        wanted = _owned(query) if refused is None else {**_owned(query), "is_refused": refused}
+        return await newest_first(self._orders, wanted, query, _stored_order)
+
+    async def trades(self, query: Query) -> Page[StoredTrade]:
+        """Return closed trades, newest first by when they were closed."""
+        return await newest_first(self._trades, _owned(query), query, _stored_trade)
+
     def _writes(
         self, venue: str, underlying: InstrumentKey, user_id: str, entry: JournalEntry
     ) -> Iterator[tuple[AsyncCollection[Document], Write]]:
@@ -109,8 +132,14 @@ class MongoProjections:
                 case PcrReading() as reading:
                     yield self._pcr, _upsert(_reading(venue, reading))
                 case Candle() as candle:
-                    yield self._candles, _upsert_better(_candle(venue, underlying, candle))
-                case SessionChanged() | Alert():
+                    yield self._candles, _upsert_better(_candle(venue, underlying, candle), "rank")
+                case OrderChanged() | EntryRefused() as told:
+                    step = OrderStep(number=frame.number, at=frame.at, told=told)
+                    yield self._orders, _add_step(entry.session_id, user_id, step)
+                case TradeClosed() as trade:
+                    owned = {"session_id": entry.session_id, "user_id": user_id, "number": frame.number}
+                    yield self._trades, _upsert_better({**_trade(trade), **owned}, "number")
+                case SessionChanged() | Alert() | PositionChanged():
                     pass
 
 
@@ -122,11 +151,45 @@ def _upsert(document: Document) -> ReplaceOne[Document]:
     return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
 
 
-def _upsert_better(document: Document) -> UpdateOne:
-    """Replace a candle unless the stored one is of better provenance."""
-    is_better = {"$gt": ["$rank", document["rank"]]}
+def _upsert_better(document: Document, rank: str) -> UpdateOne:
+    """Replace a document unless the stored one has a higher `rank`."""
+    is_better = {"$gt": [f"${rank}", document[rank]]}
     chosen = {"$replaceWith": {"$cond": [is_better, "$$ROOT", {"$literal": document}]}}
     return UpdateOne({"_id": document["_id"]}, [chosen], upsert=True)
+
+
+def _add_step(session_id: str, user_id: str, step: OrderStep) -> UpdateOne:
+    """Add a step to an order's history: in whatever order steps come, and however often."""
+    encoded = BSON.encode(step)
+    kept = {
+        "session_id": session_id,
+        "user_id": user_id,
+        "is_refused": isinstance(step.told, EntryRefused),
+        f"history.{step.number}": encoded,
+    }
+    return UpdateOne({"_id": step.id}, {"$set": kept, "$min": {"at": encoded["at"]}}, upsert=True)
+
+
+def _stored_order(document: Document) -> StoredOrder:
+    steps = [BSON.decode(OrderStep, step) for step in document["history"].values()]
+    return StoredOrder(
+        session_id=document["session_id"],
+        user_id=document["user_id"],
+        history=tuple(sorted(steps, key=lambda step: step.number)),
+    )
+
+
+def _trade(trade: TradeClosed) -> Document:
+    encoded = BSON.encode(trade)
+    return {"_id": trade.id, "at": encoded["closed_at"], "trade": encoded}
+
+
+def _stored_trade(document: Document) -> StoredTrade:
+    return StoredTrade(
+        session_id=document["session_id"],
+        user_id=document["user_id"],
+        trade=BSON.decode(TradeClosed, document["trade"]),
+    )
 
 
 def _owned(query: Query) -> Document:

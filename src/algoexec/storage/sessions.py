@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from pymongo import ReturnDocument
+from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from algoexec.domain.errors import StoreError
 from algoexec.engine.effects import Status
-from algoexec.ports.stores import ActiveSessionExists, Page, Query, SessionRow
+from algoexec.engine.events import Mode
+from algoexec.ports.stores import AccountInUse, ActiveSessionExists, Page, Query, SessionRow
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
 from algoexec.storage.documents import Collections, SessionDocument
 from algoexec.storage.lists import newest_first
+
+MOST_EARLIER: Final = 20
 
 
 class MongoSessions:
@@ -24,7 +27,7 @@ class MongoSessions:
         self._collection = collections[SessionDocument]
 
     async def create(self, row: SessionRow) -> None:
-        """Add a session; `ActiveSessionExists` when one is active for the same venue and user."""
+        """Add a session; `ActiveSessionExists` or `AccountInUse` when one is in the way."""
         document = BSON.encode(row)
         document["_id"] = document.pop("id")
         for _ in range(2):
@@ -32,13 +35,16 @@ class MongoSessions:
                 try:
                     await self._collection.insert_one(document)
                 except DuplicateKeyError:
-                    other = await self._collection.find_one(
-                        {"venue": row.venue, "user_id": row.user_id, "is_active": True}, {"_id": 1}
-                    )
+                    other = await self._active({"venue": row.venue, "user_id": row.user_id})
+                    is_live = row.mode is Mode.LIVE and row.account is not None
+                    account = {"venue": row.venue, "mode": row.mode.value, "account": row.account}
+                    is_taken = is_live and await self._active(account) is not None
                 else:
                     return
             if other is not None:
-                raise ActiveSessionExists(other["_id"])
+                raise ActiveSessionExists(other)
+            if is_taken:
+                raise AccountInUse
             # The one in the way has ended meanwhile: once more.
         raise StoreError(f"session {row.id} exists")
 
@@ -57,6 +63,16 @@ class MongoSessions:
         if query.user_id is not None:
             wanted["user_id"] = query.user_id
         return await newest_first(self._collection, wanted, query, _row, time="created_at")
+
+    async def earlier(self, row: SessionRow) -> Sequence[SessionRow]:
+        """Return the newest sessions that are over, of the venue, day and mode of `row`, newest first."""
+        theirs: list[Document] = [{"user_id": row.user_id}]
+        if row.account is not None:
+            theirs.append({"account": row.account})
+        alike = {"venue": row.venue, "day": row.day, "mode": row.mode.value, "is_active": False, "$or": theirs}
+        with answered():
+            cursor = self._collection.find(alike).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+            return [_row(found) async for found in cursor.limit(MOST_EARLIER)]
 
     async def set_status(self, session_id: str, status: Status, reason: str | None, account: str | None) -> None:
         """Project the state's status; a status that is over makes the session inactive, for good."""
@@ -98,6 +114,10 @@ class MongoSessions:
         wanted = {"is_active": True, "$or": [{"lease_until": None}, {"lease_until": {"$lte": now}}]}
         with answered():
             return [_row(found) async for found in self._collection.find(wanted).sort("created_at")]
+
+    async def _active(self, wanted: Document) -> str | None:
+        found = await self._collection.find_one({**wanted, "is_active": True}, {"_id": 1})
+        return None if found is None else str(found["_id"])
 
 
 def _row(document: dict[str, Any]) -> SessionRow:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient
 
 from algoexec.engine.version import ENGINE_VERSION
-from algoexec.storage.access import MongoApiKeys, MongoIdempotency, MongoTokens
+from algoexec.storage.access import MongoApiKeys, MongoIdempotency, MongoKillSwitches, MongoTokens
 from algoexec.storage.connection import PING_TIMEOUT_S, answered, connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import Collections
@@ -31,6 +31,7 @@ class MongoStores:
         self.tokens = MongoTokens(collections, cipher)
         self.api_keys = MongoApiKeys(collections)
         self.idempotency = MongoIdempotency(collections)
+        self.kill_switches = MongoKillSwitches(collections)
 
     @classmethod
     async def open(cls, uri: str, database: str, cipher: TokenCipher, engine: str = ENGINE_VERSION) -> Self:

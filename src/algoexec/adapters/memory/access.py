@@ -1,4 +1,4 @@
-"""Broker tokens, API keys and the answers already given, in memory."""
+"""Broker tokens, API keys, kill switches and the answers already given, in memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from datetime import datetime
 from algoexec.adapters.memory.reach import Reach
 from algoexec.domain.errors import StoreError
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, StoredAnswer
+from algoexec.ports.stores import ApiKey, KillSwitch, StoredAnswer
 
 
 class MemoryTokens:
@@ -103,3 +103,27 @@ class MemoryIdempotency:
         self._reach.check()
         if scope in self._kept and self._kept[scope][0].status is None:
             del self._kept[scope]
+
+
+class MemoryKillSwitches:
+    """Kill switches by whose they are."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin with all of them off."""
+        self._reach = reach
+        self._on: dict[str | None, KillSwitch] = {}
+
+    async def put(self, switch: KillSwitch) -> None:
+        """Turn a switch on; one that is on already stays as it was."""
+        self._reach.check()
+        self._on.setdefault(switch.user_id, switch)
+
+    async def delete(self, user_id: str | None) -> None:
+        """Turn the switch of that user off, or with None that of everybody."""
+        self._reach.check()
+        self._on.pop(user_id, None)
+
+    async def list(self) -> Sequence[KillSwitch]:
+        """Return those that are on, oldest first."""
+        self._reach.check()
+        return sorted(self._on.values(), key=lambda switch: switch.at)

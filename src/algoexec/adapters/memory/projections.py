@@ -1,4 +1,4 @@
-"""Signals, rejections, PCR and candles in memory."""
+"""Signals, rejections, PCR, candles, orders and trades in memory."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -10,9 +10,16 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle, Provenance
 from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Alert, SessionChanged
+from algoexec.engine.effects import (
+    Alert,
+    EntryRefused,
+    OrderChanged,
+    PositionChanged,
+    SessionChanged,
+    TradeClosed,
+)
 from algoexec.ports.paging import Position
-from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+from algoexec.ports.stores import JournalEntry, OrderStep, Page, Query, StoredOrder, StoredSignal, StoredTrade
 
 RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
 """Provenance of a candle, worst first."""
@@ -28,6 +35,8 @@ class MemoryProjections:
         self._readings: dict[tuple[str, InstrumentKey, date, datetime], PcrReading] = {}
         self._candles: dict[tuple[str, InstrumentKey, datetime], Candle] = {}
         self._progress: dict[str, int] = {}
+        self._orders: dict[str, tuple[str, str, dict[int, OrderStep]]] = {}
+        self._trades: dict[str, tuple[int, StoredTrade]] = {}
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
@@ -70,6 +79,27 @@ class MemoryProjections:
         wanted = [key for key in self._candles if key[:2] == (venue, underlying) and since <= key[2] < until]
         return [self._candles[key] for key in sorted(wanted)]
 
+    async def orders(self, query: Query, *, refused: bool | None = None) -> Page[StoredOrder]:
+        """Return orders and refused signals, newest first by when they were first told of."""
+        self._reach.check()
+        rows = (
+            StoredOrder(session_id=session_id, user_id=user_id, history=tuple(steps[n] for n in sorted(steps)))
+            for session_id, user_id, steps in self._orders.values()
+            if query.session_id in (None, session_id) and query.user_id in (None, user_id)
+        )
+        wanted = (row for row in rows if refused in (None, isinstance(row.history[0].told, EntryRefused)))
+        return newest_first(((Position(row.at, row.history[0].id), row) for row in wanted), query)
+
+    async def trades(self, query: Query) -> Page[StoredTrade]:
+        """Return closed trades, newest first by when they were closed."""
+        self._reach.check()
+        rows = (
+            (Position(stored.trade.closed_at, stored.trade.id), stored)
+            for _, stored in self._trades.values()
+            if query.session_id in (None, stored.session_id) and query.user_id in (None, stored.user_id)
+        )
+        return newest_first(rows, query)
+
     def _list(self, query: Query, *, rejected: bool) -> Page[StoredSignal]:
         self._reach.check()
         rows = (
@@ -94,8 +124,19 @@ class MemoryProjections:
                     self._readings[venue, reading.underlying, reading.expiry, reading.at] = reading
                 case Candle() as candle:
                     self._keep_better((venue, underlying, candle.start), candle)
-                case SessionChanged() | Alert():
+                case OrderChanged() | EntryRefused() as told:
+                    step = OrderStep(number=frame.number, at=frame.at, told=told)
+                    kept = self._orders.setdefault(step.id, (entry.session_id, user_id, {}))
+                    kept[2][step.number] = step
+                case TradeClosed() as trade:
+                    stored = StoredTrade(session_id=entry.session_id, user_id=user_id, trade=trade)
+                    self._keep_later(frame.number, stored)
+                case SessionChanged() | Alert() | PositionChanged():
                     pass
+
+    def _keep_later(self, number: int, stored: StoredTrade) -> None:
+        if self._trades.get(stored.trade.id, (0, stored))[0] <= number:
+            self._trades[stored.trade.id] = (number, stored)
 
     def _keep_better(self, key: tuple[str, InstrumentKey, datetime], candle: Candle) -> None:
         kept = self._candles.get(key, candle)

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from algoexec.adapters.memory.lists import newest_first
 from algoexec.adapters.memory.reach import Reach
 from algoexec.domain.errors import StoreError
 from algoexec.engine.effects import Status
+from algoexec.engine.events import Mode
 from algoexec.ports.paging import Position
-from algoexec.ports.stores import ActiveSessionExists, Page, Query, SessionRow
+from algoexec.ports.stores import AccountInUse, ActiveSessionExists, Page, Query, SessionRow
+
+MOST_EARLIER: Final = 20
 
 
 class MemorySessions:
@@ -21,11 +25,13 @@ class MemorySessions:
         self._rows: dict[str, SessionRow] = {}
 
     async def create(self, row: SessionRow) -> None:
-        """Add a session; `ActiveSessionExists` when one is active for the same venue and user."""
+        """Add a session; `ActiveSessionExists` or `AccountInUse` when one is in the way."""
         self._reach.check()
-        for other in self._rows.values():
-            if row.is_active and other.is_active and (other.venue, other.user_id) == (row.venue, row.user_id):
+        for other in self._rows.values() if row.is_active else ():
+            if other.is_active and (other.venue, other.user_id) == (row.venue, row.user_id):
                 raise ActiveSessionExists(other.id)
+            if other.is_active and _live_account(row) is not None and _live_account(other) == _live_account(row):
+                raise AccountInUse
         if row.id in self._rows:
             raise StoreError(f"session {row.id} exists")
         self._rows[row.id] = row
@@ -47,6 +53,18 @@ class MemorySessions:
             and active in (None, row.is_active)
         )
         return newest_first(((Position(row.created_at, row.id), row) for row in rows), query)
+
+    async def earlier(self, row: SessionRow) -> Sequence[SessionRow]:
+        """Return the newest sessions that are over, of the venue, day and mode of `row`, newest first."""
+        self._reach.check()
+        found = [
+            other
+            for other in self._rows.values()
+            if not other.is_active
+            and (other.venue, other.day, other.mode) == (row.venue, row.day, row.mode)
+            and (other.user_id == row.user_id or (row.account is not None and other.account == row.account))
+        ]
+        return sorted(found, key=lambda other: (other.created_at, other.id), reverse=True)[:MOST_EARLIER]
 
     async def set_status(self, session_id: str, status: Status, reason: str | None, account: str | None) -> None:
         """Project the state's status; a status that is over makes the session inactive, for good."""
@@ -95,3 +113,8 @@ class MemorySessions:
 
 def _is_free(row: SessionRow, now: datetime) -> bool:
     return row.lease_until is None or row.lease_until <= now
+
+
+def _live_account(row: SessionRow) -> tuple[str, str] | None:
+    """Return where a session trades live; None when it does not, or its account is not known yet."""
+    return (row.venue, row.account) if row.mode is Mode.LIVE and row.account is not None else None

@@ -1,6 +1,6 @@
 """All stores, in memory."""
 
-from algoexec.adapters.memory.access import MemoryApiKeys, MemoryIdempotency, MemoryTokens
+from algoexec.adapters.memory.access import MemoryApiKeys, MemoryIdempotency, MemoryKillSwitches, MemoryTokens
 from algoexec.adapters.memory.journal import MemoryJournal, MemorySnapshots
 from algoexec.adapters.memory.projections import MemoryProjections
 from algoexec.adapters.memory.reach import Reach
@@ -24,6 +24,7 @@ class MemoryStores:
         self.tokens = MemoryTokens(self._reach)
         self.api_keys = MemoryApiKeys(self._reach)
         self.idempotency = MemoryIdempotency(self._reach)
+        self.kill_switches = MemoryKillSwitches(self._reach)
 
     @property
     def is_available(self) -> bool:

@@ -1,0 +1,56 @@
+"""Values of a session that trades."""
+
+from typing import Any
+
+from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.orders import Side
+from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.trading.orders import Phase, Purpose
+from tests.contract.given import minute
+
+OPTION = InstrumentKey("NSE_FO|51100")
+
+
+def order(id_: str, phase: Phase = Phase.SENDING, **fields: Any) -> OrderChanged:
+    """Return an entry order as it stands."""
+    given: dict[str, Any] = {
+        "broker_id": None,
+        "trade_id": "s1-1",
+        "purpose": Purpose.ENTRY,
+        "instrument": OPTION,
+        "side": Side.BUY,
+        "quantity": 35,
+        "limit": 212.35,
+        "filled": 0,
+        "average_price": None,
+        "message": None,
+    }
+    return OrderChanged(id=id_, phase=phase, **{**given, **fields})
+
+
+def refusal(signal_id: str, reason: str = "MAX_TRADES") -> EntryRefused:
+    """Return a signal that became no order."""
+    return EntryRefused(signal_id=signal_id, instrument=OPTION, reason=reason, detail="20 trades were begun today")
+
+
+def trade(id_: str, n: int, net: int = -123_45) -> TradeClosed:
+    """Return a trade that was closed at the n-th minute."""
+    return TradeClosed(
+        id=id_,
+        signal_id="s1-1-0",
+        pattern="HAMMER",
+        instrument=OPTION,
+        quantity=35,
+        entry_price=212.3,
+        exit_price=210.05,
+        opened_at=minute(n - 1),
+        closed_at=minute(n),
+        reason="PREMIUM_STOP",
+        gross=net + 50_00,
+        charges=50_00,
+        net=net,
+        r=-0.4,
+        mfe=None,
+        mae=-3.5,
+        external_units=0,
+    )
