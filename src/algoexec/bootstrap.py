@@ -34,6 +34,7 @@ from algoexec.storage.codec import canonical
 from algoexec.storage.crypto import TokenCipher, key_file
 from algoexec.storage.embedded import embedded_mongod
 from algoexec.storage.migrate import migrate
+from algoexec.storage.spill import SpillFolder
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
 
@@ -107,7 +108,13 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     venue = await stack.enter_async_context(_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
     registry = Registry(
-        venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical, open_account=_accounts(venue)
+        venue=venue,
+        stores=stores,
+        hub=hub,
+        clock=clock,
+        canonical=canonical,
+        open_account=open_accounts(venue),
+        spill=SpillFolder(settings.data_dir / "spill"),
     )
     await stack.enter_async_context(registry.running())
     return Services(
@@ -115,7 +122,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     )
 
 
-def _accounts(venue: Venue) -> OpenAccount:
+def open_accounts(venue: Venue) -> OpenAccount:
     """Return what opens the account that a session trades at: at the venue, or on paper."""
 
     def open_account(state: EngineState, token: AccessToken, /) -> Account:

@@ -36,16 +36,17 @@ from algoexec.engine.events import (
 from algoexec.engine.state import EngineState
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
+from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Spill, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
-from algoexec.runtime.runner import Canonical, SessionRunner, Shell
+from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.running import LEASE, NEVER_BEGAN, RunningSessions
 from algoexec.runtime.seat import OpenAccount, no_accounts
+from algoexec.runtime.shell import Canonical, Shell
 from algoexec.runtime.tokens import expiry_of
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.parameters import Parameters
@@ -117,13 +118,18 @@ class Registry:
         clock: WallClock,
         canonical: Canonical,
         open_account: OpenAccount = no_accounts,
+        spill: Spill | None = None,
     ) -> None:
-        """Nothing runs before `running`; sessions trade at what `open_account` opens."""
+        """Nothing runs before `running`; sessions trade at what `open_account` opens.
+
+        Without `spill` even exits wait for the journal.
+        """
         self.hub = hub
         self._venue, self._stores, self._clock = venue, stores, clock
         self._venue_name: str | None = None
         self._shell = Shell(
             journal=JournalWriter(stores.journal, clock),
+            spill=spill,
             projector=Projector(stores, clock),
             hub=hub,
             desks=MarketDesks(venue),

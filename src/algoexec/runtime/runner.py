@@ -2,74 +2,41 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from algoexec.domain.errors import BrokerUnavailable, FenceLost, StoreUnavailable
+from algoexec.domain.errors import BrokerUnavailable, FenceLost
 from algoexec.domain.market import Bar, Quote
-from algoexec.engine.effects import Effect, Frame, QuoteOption, Status, Subscribe, Unsubscribe
+from algoexec.engine.effects import Effect, QuoteOption, Subscribe, Unsubscribe
 from algoexec.engine.events import (
-    DayPrepared,
     DeadlinePassed,
     Event,
     Marked,
     Record,
     SessionCreated,
     SessionFailed,
-    TokenRejected,
-    WarmedUp,
 )
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.trading.flow import held_options
+from algoexec.engine.trading.trade import Stage
 from algoexec.engine.transition import Transition
 from algoexec.engine.version import ENGINE_VERSION
-from algoexec.ports.clock import MarketClock, WallClock
-from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import JournalEntry, Tokens
+from algoexec.ports.stores import JournalEntry
+from algoexec.runtime.attendance import Attendance
+from algoexec.runtime.commits import Commits
 from algoexec.runtime.desk import MarketDesk
-from algoexec.runtime.desks import MarketDesks
-from algoexec.runtime.hub import StreamHub
-from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.runtime.marks import day_result, marked
-from algoexec.runtime.projector import Projector
-from algoexec.runtime.seat import LONGEST_REQUEST_S, OpenAccount, TradingSeat
-from algoexec.runtime.waiting import Pulse, backoff
+from algoexec.runtime.shell import Shell
+from algoexec.runtime.waiting import Pulse
 from algoexec.telemetry import logger
-
-_MARKET: Final = frozenset({Status.STARTING, Status.WARMING_UP, Status.RUNNING, Status.STOPPING})
-"""The statuses in which a session follows the market."""
-
-type Canonical = Callable[[Record], Record]
 
 _BATCH: Final = 64
 """How many waiting events are stepped and made durable together."""
-
-_OPEN_AGAIN_AFTER_S: Final = 10.0
-"""Wall seconds before a desk that has failed is opened anew: what broke it may do so again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shell:
-    """What all runners of a process share.
-
-    `canonical` gives a record the form in which the journal will give it back, so that what
-    is stepped now and what is stepped at a recovery are the same.
-    """
-
-    journal: JournalWriter
-    projector: Projector
-    hub: StreamHub
-    desks: MarketDesks
-    tokens: Tokens
-    clock: MarketClock
-    wall: WallClock
-    canonical: Canonical
-    open_account: OpenAccount
 
 
 @dataclass(slots=True)
@@ -95,9 +62,9 @@ class SessionRunner:
         self._inbox: asyncio.Queue[_Told] = asyncio.Queue()
         self._in_hand: list[_Told] = []
         self._has_ended = False
-        self._changed = Pulse()
-        self._desk: MarketDesk | None = None
-        self._seat: TradingSeat | None = None
+        self.changed = Pulse()
+        self._attendance = Attendance(shell, self)
+        self._commits = Commits(state.session_id, shell.journal, shell.spill, self._let_count)
         self._mark_waits = False
         self.lease_until = math.inf
         """Monotonic seconds until which no other process can own the session."""
@@ -116,14 +83,14 @@ class SessionRunner:
         runner = cls(shell, moved.state, epoch=epoch, account=account)
         entry = runner._entry(record, moved)
         await shell.journal.append([entry])
-        runner._let_count(moved.state, [entry])
+        runner._let_count(moved.state, moved.state, [entry])
         shell.projector.status(moved.state, account)
         return runner
 
     @property
     def desk(self) -> MarketDesk | None:
         """The desk this session is attached to now."""
-        return self._desk
+        return self._attendance.desk
 
     def tell(self, event: Event) -> None:
         """Put an event into the inbox."""
@@ -152,11 +119,15 @@ class SessionRunner:
 
     def quoted(self, quotes: Sequence[Quote]) -> None:
         """Take in changed prices: the newest are stepped once there is time, if any are wanted."""
-        if self._seat is not None:
-            self._seat.quoted(quotes)
+        if (seat := self._attendance.seat) is not None:
+            seat.quoted(quotes)
         wanted = held_options(self.state)
         if wanted and any(quote.instrument in (*wanted, self.state.underlying) for quote in quotes):
-            self._want_mark()
+            self.want_mark()
+
+    def market_time(self) -> datetime:
+        """Return the market time; it stands still while nobody tells it."""
+        return self._now(self.state)
 
     async def run(self) -> None:
         """Run until the session is over, cancelled, or another owner has taken it.
@@ -166,7 +137,8 @@ class SessionRunner:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(self._follow_market()), tasks.create_task(self._watch_deadlines())]
+                work = (self._attendance.follow(), self._watch_deadlines(), self._commits.catch_up())
+                helpers = [tasks.create_task(one) for one in work]
                 while not self.state.status.is_over:
                     self._in_hand = await self._gather()
                     await self._take(self._in_hand)
@@ -196,16 +168,17 @@ class SessionRunner:
             if changes(state, moved):
                 state = moved.state
                 entries.append(self._entry(record, moved))
+        is_journaled = True
         if entries:
-            await self._shell.journal.append(entries)
+            is_journaled = await self._commits.commit(before, state, entries, holds=_holds(before))
             self.state = state
-            self._let_count(before, entries)
+            self.changed.beat()
         for told in batch:
             if told.answer is not None and not told.answer.done():
                 told.answer.set_result(self.state)
-        await self._perform([effect for entry in entries for effect in entry.effects])
+        await self._perform([effect for entry in entries for effect in entry.effects], is_journaled=is_journaled)
 
-    def _want_mark(self) -> None:
+    def want_mark(self) -> None:
         """Have the newest prices stepped after what waits already; while they wait, newer ones replace them."""
         if not self._mark_waits:
             self._mark_waits = True
@@ -215,9 +188,9 @@ class SessionRunner:
         """Return the prices that a session wants now; None when it wants none, or nothing tells them."""
         self._mark_waits = False
         wanted = held_options(state)
-        if not wanted or self._desk is None:
+        if not wanted or self.desk is None:
             return None
-        event = marked(self._desk.quotes, state.underlying, wanted[0])
+        event = marked(self.desk.quotes, state.underlying, wanted[0])
         if (result := day_result(state, event.mark)) is not None:
             self._shell.hub.publish_volatile(state.session_id, state.user_id, "pnl", self._now(state), result)
         return event
@@ -253,34 +226,34 @@ class SessionRunner:
             frames=moved.frames,
         )
 
-    def _let_count(self, before: EngineState, entries: list[JournalEntry]) -> None:
-        frames: list[Frame] = [frame for entry in entries for frame in entry.frames]
-        self._shell.hub.publish(self.state.session_id, self.state.user_id, frames)
-        self._shell.projector.project(self.state, entries)
-        moved_on = (before.status, before.reason) != (self.state.status, self.state.reason)
+    def _let_count(self, before: EngineState, after: EngineState, entries: Sequence[JournalEntry]) -> None:
+        """Let journaled entries count for watchers, lists and the next recovery."""
+        shell = self._shell
+        shell.hub.publish(after.session_id, after.user_id, [frame for entry in entries for frame in entry.frames])
+        shell.projector.project(after, list(entries))
+        moved_on = (before.status, before.reason) != (after.status, after.reason)
         if moved_on:
-            self._log.info("status", status=self.state.status.value, reason=self.state.reason)
-            self._shell.projector.status(self.state, self._account)
-        if moved_on or len(before.candles) != len(self.state.candles):
-            self._shell.projector.snapshot(self.state)
-        self._changed.beat()
+            self._log.info("status", status=after.status.value, reason=after.reason)
+            shell.projector.status(after, self._account)
+        if moved_on or len(before.candles) != len(after.candles) or _stage(before) is not _stage(after):
+            shell.projector.snapshot(after)
 
-    async def _perform(self, effects: Sequence[Effect]) -> None:
+    async def _perform(self, effects: Sequence[Effect], *, is_journaled: bool) -> None:
         """Do what the steps asked for. Without a desk or a seat nothing is done: the next one is told what is open."""
-        desk = self._desk
+        desk = self.desk
         for effect in effects:
             match effect:
                 case Subscribe(instruments=instruments):
-                    if desk is not None and self._desk is desk:
+                    if desk is not None and self.desk is desk:
                         await desk.subscribe(self, instruments)
                 case Unsubscribe(instruments=instruments):
-                    if desk is not None and self._desk is desk:
+                    if desk is not None and self.desk is desk:
                         await desk.unsubscribe(self, instruments)
                 case QuoteOption():
-                    self._want_mark()
+                    self.want_mark()
                 case _:
-                    if self._seat is not None:
-                        self._seat.perform(effect)
+                    if (seat := self._attendance.seat) is not None:
+                        seat.perform(effect, is_journaled=is_journaled)
 
     async def _watch_deadlines(self) -> None:
         while (due := next_deadline(self.state)) is not None:
@@ -296,82 +269,7 @@ class SessionRunner:
                 moved.cancel()
 
     async def _deadline_moves_from(self, due: datetime) -> None:
-        await self._changed.until(lambda: next_deadline(self.state) != due)
-
-    async def _follow_market(self) -> None:
-        """Stay attached to a desk whenever the session's status asks for the market."""
-        while True:
-            await self._changed.until(lambda: self.state.status in _MARKET)
-            token = await self._token()
-            if token is None:
-                await self.ask(TokenRejected(detail="no living access token; hand one in"))
-                continue
-            async with self._shell.desks.use(token, self.state.underlying, self.state.day) as desk:
-                await self._stay_at(desk, token)
-                has_failed = desk.closed.is_set() and desk.refusal is None
-            if has_failed:
-                await asyncio.sleep(_OPEN_AGAIN_AFTER_S)
-            # Else a new one may have been handed in before this one was refused.
-            if desk.refusal is not None and await self._token() in (token, None):
-                await self.ask(TokenRejected(detail=desk.refusal))
-
-    async def _token(self) -> AccessToken | None:
-        for pause in backoff(0.5, 5.0):
-            try:
-                return await self._shell.tokens.get(self.state.session_id, self._shell.wall.now())
-            except StoreUnavailable as error:
-                self._log.warning("token not read yet", error=str(error))
-                await asyncio.sleep(pause)
-        raise AssertionError("backoff never ends")
-
-    async def _stay_at(self, desk: MarketDesk, token: AccessToken) -> None:
-        leave = asyncio.ensure_future(self._changed.until(lambda: self.state.status not in _MARKET))
-        work = asyncio.ensure_future(self._work_at(desk, token))
-        closed = asyncio.ensure_future(desk.closed.wait())
-        try:
-            await asyncio.wait((leave, closed, work), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-            await asyncio.wait((leave, closed), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (leave, work, closed):
-                task.cancel()
-            await asyncio.wait((leave, work, closed))
-            self._desk = None
-            await desk.detach(self)
-
-    async def _work_at(self, desk: MarketDesk, token: AccessToken) -> None:
-        """Bring the session up to what the desk knows, let it listen, and trade."""
-        opened = await desk.opened()
-        if opened is None:
-            return
-        if self.state.contracts is None:
-            await self.ask(DayPrepared(contracts=opened.contracts))
-        if not self.state.warm:
-            today = await opened.minutes.past(self.state.started_at)
-            await self.ask(WarmedUp(history=opened.history, today=today))
-        self._desk = desk
-        await desk.subscribe(self, self.state.tracked)
-        desk.attach(self, opened)
-        if self.state.trading is not None:
-            await self._trade(desk, token)
-
-    async def _trade(self, desk: MarketDesk, token: AccessToken) -> None:
-        """Sit at the session's account until cancelled, or until the broker refuses the token."""
-        seat = TradingSeat(
-            self._shell.open_account(self.state, token),
-            state=lambda: self.state,
-            tell=self.tell,
-            quotes=desk.quotes,
-            may_send=lambda: self._shell.wall.monotonic() + LONGEST_REQUEST_S < self.lease_until,
-            now=lambda: self._now(self.state),
-        )
-        self._seat = seat
-        try:
-            self._want_mark()
-            await seat.run()
-        finally:
-            self._seat = None
+        await self.changed.until(lambda: next_deadline(self.state) != due)
 
     def _answer_rest(self) -> None:
         """Answer whom nobody is going to answer any more; what they told is perhaps not journaled."""
@@ -384,3 +282,14 @@ class SessionRunner:
                     told.answer.set_result(self.state)
                 else:
                     told.answer.set_exception(FenceLost(f"session {self.state.session_id} is not run here any more"))
+
+
+def _stage(state: EngineState) -> Stage | None:
+    trade = None if state.trading is None else state.trading.trade
+    return None if trade is None else trade.stage
+
+
+def _holds(state: EngineState) -> bool:
+    """Whether something is held that must be got out of whatever else fails."""
+    trade = None if state.trading is None else state.trading.trade
+    return trade is not None and trade.open_units > 0

@@ -14,7 +14,8 @@ from algoexec.ports.stores import Query, SessionRow, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.owner import is_surely_dead, new_owner
 from algoexec.runtime.recovery import recover
-from algoexec.runtime.runner import SessionRunner, Shell
+from algoexec.runtime.runner import SessionRunner
+from algoexec.runtime.shell import Shell
 from algoexec.telemetry import logger
 
 LEASE: Final = timedelta(seconds=15)
@@ -161,6 +162,8 @@ class RunningSessions:
         if claimed is None:
             return None
         try:
+            if not await self._take_in_spill(row.id):
+                return None
             recovered = await recover(self._stores, row.id)
             behind = await self._stores.journal.read(row.id, after=await self._stores.projections.projected(row.id))
         except (DecodeError, DomainError):
@@ -177,6 +180,20 @@ class RunningSessions:
         self._stop_if_gone(runner)
         _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
         return self.start(claimed, runner)
+
+    async def _take_in_spill(self, session_id: str) -> bool:
+        """Append what went to disk while the journal was down; False if another owner has written since."""
+        spill = self._shell.spill
+        spilled = () if spill is None else spill.read(session_id)
+        if spill is None or not spilled:
+            return True
+        failed = await self._stores.journal.append(spilled)
+        if error := failed.get(session_id):
+            # The file stays: a person must look at what was done from it.
+            _log.critical("spilled records do not fit the journal", session_id=session_id, error=str(error))
+            return False
+        spill.forget(session_id)
+        return True
 
     async def _bury(self, row: SessionRow, reason: str) -> None:
         """Say that a session has failed that cannot say so itself; its token is of no use any more."""

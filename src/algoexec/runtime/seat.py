@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, Protocol
 from algoexec.domain.errors import DomainError
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Quote
-from algoexec.engine.effects import ReadFunds, ReadPosition
-from algoexec.engine.events import Event
+from algoexec.engine.effects import ModifyOrder, ReadFunds, ReadPosition, SubmitOrder
+from algoexec.engine.events import Event, OrderNotPlaced
 from algoexec.engine.state import EngineState
-from algoexec.engine.trading.orders import Phase
+from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.marks import option_mark
@@ -54,7 +54,7 @@ class TradingSeat:
         now: Callable[[], datetime],
     ) -> None:
         """Sit at `account`; `state` is what the session now is, `now` the market time."""
-        self._account, self._state, self._now = account, state, now
+        self._account, self._state, self._tell, self._now = account, state, tell, now
         self._path = OrderPath(
             account.broker,
             session_id=state().session_id,
@@ -75,9 +75,13 @@ class TradingSeat:
             questions.append(ReadPosition(instrument=trade.option.key))
         await self._path.run(unresolved, questions)
 
-    def perform(self, effect: OrderEffect) -> None:
-        """Carry out an effect."""
-        self._path.perform(effect)
+    def perform(self, effect: OrderEffect, *, is_journaled: bool) -> None:
+        """Carry out an effect; one that is not in the journal only if it gets the session out of something."""
+        is_entry = isinstance(effect, SubmitOrder | ModifyOrder) and effect.purpose is Purpose.ENTRY
+        if is_journaled or not is_entry:
+            self._path.perform(effect)
+        elif isinstance(effect, SubmitOrder):
+            self._tell(OrderNotPlaced(id=effect.ticket.id, was_sent=False, detail="the journal cannot be written"))
 
     def quoted(self, quotes: Sequence[Quote]) -> None:
         """Pass live prices on to an account that is made of them."""

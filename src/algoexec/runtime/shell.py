@@ -1,0 +1,35 @@
+"""What all sessions of a process share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from algoexec.engine.events import Record
+from algoexec.ports.clock import MarketClock, WallClock
+from algoexec.ports.stores import Spill, Tokens
+from algoexec.runtime.desks import MarketDesks
+from algoexec.runtime.hub import StreamHub
+from algoexec.runtime.journal_writer import JournalWriter
+from algoexec.runtime.projector import Projector
+from algoexec.runtime.seat import OpenAccount
+
+type Canonical = Callable[[Record], Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What all runners of a process share.
+
+    `canonical` gives a record the form in which the journal will give it back, so that what
+    is stepped now and what is stepped at a recovery are the same.
+    """
+
+    journal: JournalWriter
+    spill: Spill | None
+    projector: Projector
+    hub: StreamHub
+    desks: MarketDesks
+    tokens: Tokens
+    clock: MarketClock
+    wall: WallClock
+    canonical: Canonical
+    open_account: OpenAccount

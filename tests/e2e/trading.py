@@ -1,0 +1,134 @@
+"""A session that trades at a simulator in this process, and what must be true of it afterwards."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Any, Final
+
+import httpx
+
+from algoexec.adapters.memory.stores import MemoryStores
+from algoexec.adapters.system_clock import SystemClock
+from algoexec.adapters.upstox.venue import SimulatorVenue
+from algoexec.bootstrap import open_accounts
+from algoexec.domain.calendar import ist
+from algoexec.engine.effects import Frame, SubmitOrder, TradeClosed
+from algoexec.engine.events import Mode
+from algoexec.engine.state import EngineState
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.ports.credentials import AccessToken
+from algoexec.ports.stores import JournalEntry
+from algoexec.runtime.hub import StreamHub
+from algoexec.runtime.recovery import fold
+from algoexec.runtime.registry import Registry
+from algoexec.simulation.generated import generated_day
+from algoexec.simulator.configuration import SimulatorSettings
+from algoexec.simulator.faults.loading import shipped
+from algoexec.simulator.server import RunningSimulator, serve
+from algoexec.storage.codec import canonical
+from algoexec.strategy.parameters import Parameters
+
+USER: Final = "ann"
+RULES: Final = TradeRules(risk_pct=3.0, max_daily_loss=60_000_00, max_consecutive_losses=20)
+"""Lots of several units, and a day that is not cut short by its limits."""
+
+
+@dataclass(kw_only=True)
+class Traded:
+    """What a session left behind, and what the exchange has of it. Money in paise."""
+
+    state: EngineState
+    journal: Sequence[JournalEntry]
+    frames: list[Frame] = field(default_factory=list)
+    book: dict[str, Any]
+
+    @property
+    def closed(self) -> list[TradeClosed]:
+        """The trades that were reported closed."""
+        return [frame.body for frame in self.frames if isinstance(frame.body, TradeClosed)]
+
+    @property
+    def alerts(self) -> Counter[str]:
+        """How often a person was told what."""
+        return Counter(frame.body.code for frame in self.frames if frame.type == "alert")  # type: ignore[union-attr]
+
+    @property
+    def submitted(self) -> list[str]:
+        """Our numbers of the orders that were to be placed."""
+        effects = (effect for entry in self.journal for effect in entry.effects)
+        return [effect.ticket.id for effect in effects if isinstance(effect, SubmitOrder)]
+
+    @property
+    def placed(self) -> list[str]:
+        """Our numbers as the exchange has them, once for each order."""
+        return [order["tag"] for order in self.book["orders"] if order["tag"] is not None]
+
+    def is_flat(self) -> bool:
+        """Whether nothing is held, here and there."""
+        trading = self.state.trading
+        is_neutral = trading is not None and trading.trade is None
+        return is_neutral and all(position["net"] == 0 for position in self.book["positions"])
+
+    def lowest_net(self) -> int:
+        """The least that the account ever held of anything, in units; negative if it was ever short."""
+        lowest = 0
+        nets: Counter[str] = Counter()
+        for trade in self.book["trades"]:
+            nets[trade["instrument"]] += trade["quantity"] * (1 if trade["side"] == "BUY" else -1)
+            lowest = min(lowest, nets[trade["instrument"]])
+        return lowest
+
+    def exchange_gross(self) -> int:
+        """What the exchange says that all trades brought, before charges."""
+        return round((self.book["cash"] - self.book["opening"]) * 100)
+
+
+async def trade_at(
+    running: RunningSimulator, *, mode: Mode = Mode.LIVE, until: str, rules: TradeRules = RULES
+) -> Traded:
+    """Trade from where the simulator stands until the market time `until`, then get flat and stop."""
+    venue = SimulatorVenue(running.url)
+    await venue.name()
+    venue.clock.start()
+    stores, clock = MemoryStores(), SystemClock()
+    hub = StreamHub(stores.journal.frames, clock)
+    registry = Registry(
+        venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical, open_account=open_accounts(venue)
+    )
+    try:
+        async with registry.running():
+            begun = await registry.create(
+                user_id=USER, token=AccessToken(f"user:{USER}"), mode=mode, parameters=Parameters(), rules=rules
+            )
+            session_id = begun.row.id
+            end = ist(running.broker.exchange.day.date, time.fromisoformat(until))
+            await venue.clock.wait_until(end)
+            await registry.stop(session_id, flatten=True)
+            await _until_over(registry, session_id, venue, end)
+            entries = await stores.journal.read(session_id)
+    finally:
+        await venue.aclose()
+    async with httpx.AsyncClient(base_url=running.url, trust_env=False) as client:
+        users = (await client.get("/sim/book", params={"user": USER})).json()["users"]
+    recovered = fold(None, entries)
+    assert recovered is not None
+    assert recovered.diverged_at is None
+    frames = [frame for entry in entries for frame in entry.frames]
+    return Traded(state=recovered.state, journal=entries, frames=frames, book=users[USER])
+
+
+async def _until_over(registry: Registry, session_id: str, venue: SimulatorVenue, since: datetime) -> None:
+    """Return when the session has stopped; it may take market minutes if orders must be looked up."""
+    for minute in range(1, 40):
+        view = await registry.get(session_id, None)
+        if view is not None and view.state is not None and view.state.status.is_over:
+            return
+        await venue.clock.wait_until(since.replace(second=0) + minute * _MINUTE)
+
+
+def simulated(start: str, speed: float, faults: Iterable[str] = ()) -> Any:
+    """Return a simulator of the generated day in this process, with shipped fault scripts active."""
+    settings = SimulatorSettings(start=time.fromisoformat(start), speed=speed, paced=True)
+    return serve(generated_day(), settings, SystemClock(), faults=[shipped(name) for name in faults])
