@@ -169,11 +169,14 @@ async def test_the_questions_are_answered_by_indexes(
         ("candles", {"venue": "v1", "underlying": BANK_NIFTY, "start": {"$gte": AT}}, [("start", 1)]),
         ("sessions", {"user_id": "u1"}, [("created_at", -1), ("_id", -1)]),
         ("sessions", {}, [("created_at", -1), ("_id", -1)]),
+        ("sessions", {"venue": "v1", "day": "2026-11-23", "mode": "live"}, [("created_at", -1), ("_id", -1)]),
+        ("orders", {"session_id": "s1", "is_refused": True}, [("at", -1), ("_id", -1)]),
+        ("trades", {"user_id": "u1", "at": {"$lt": AT}}, [("at", -1), ("_id", -1)]),
         ("api_keys", {"digest": "d"}, []),
     ]
-    for collection, wanted, order in questions:
+    for collection, wanted, sorting in questions:
         cursor = raw[collection].find(wanted)
-        plan = str((await (cursor.sort(order) if order else cursor).explain())["queryPlanner"]["winningPlan"])
+        plan = str((await (cursor.sort(sorting) if sorting else cursor).explain())["queryPlanner"]["winningPlan"])
 
         assert "IXSCAN" in plan, (collection, wanted)
         assert "'SORT'" not in plan, (collection, wanted)
