@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from algoexec.engine.state import EngineState
-from algoexec.ports.stores import JournalEntry, Spill
+from algoexec.ports.spill import Spill
+from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.telemetry import logger
 

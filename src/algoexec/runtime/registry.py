@@ -36,7 +36,8 @@ from algoexec.engine.events import (
 from algoexec.engine.state import EngineState
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Spill, Stores
+from algoexec.ports.spill import Spill
+from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from algoexec.engine.events import Record
 from algoexec.ports.clock import MarketClock, WallClock
-from algoexec.ports.stores import Spill, Tokens
+from algoexec.ports.spill import Spill
+from algoexec.ports.stores import Tokens
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
