@@ -46,6 +46,8 @@ class StopReason(StrEnum):
     REQUESTED = "requested"
     DAY_OVER = "day_over"
     VENUE_GONE = "venue_gone"
+    FAILED = "failed"
+    """It could not go on; what it held was got out of first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,9 +45,10 @@ from algoexec.engine.trading.flow import (
     time_passed,
     unlock,
 )
+from algoexec.engine.trading.pursuit import halt
 from algoexec.engine.trading.risk import Refusal, Refused
 from algoexec.engine.trading.tally import Tally
-from algoexec.engine.trading.trade import ExitReason, TradingState
+from algoexec.engine.trading.trade import TradingState
 from algoexec.engine.transition import Draft, Transition
 from algoexec.strategy.decision import Ledger, levels_of
 from algoexec.strategy.kernel import known
@@ -151,6 +152,8 @@ def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat 
         case TokenRejected(detail=detail):
             draft.move_to(Status.NEEDS_TOKEN, detail)
             forbid_entries(draft, Refused(Refusal.NEEDS_TOKEN, detail))
+            if held_options(draft.state):
+                draft.alert(Severity.CRITICAL, "POSITION_UNWATCHED", f"The broker refuses the access token: {detail}")
         case TokenReplaced():
             if draft.state.status is Status.NEEDS_TOKEN:
                 draft.move_to(_status_now(draft.state))
@@ -168,7 +171,7 @@ def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat 
         case StopRequested(reason=reason):
             _stop(draft, reason)
         case SessionFailed(detail=detail):
-            draft.move_to(Status.FAILED, detail)
+            _fail(draft, detail)
         case SessionCreated():
             raise DomainError("a session is created once")
         case _ as unreachable:
@@ -282,7 +285,8 @@ def _change_feed(draft: Draft, status: FeedStatus, detail: str) -> None:
     if status is FeedStatus.FEED_TAKEN:
         draft.alert(Severity.WARNING, "FEED_TAKEN", f"Another program holds the broker's feed connection: {detail}")
     elif status is FeedStatus.LOST and was is FeedStatus.CONNECTED:
-        draft.alert(Severity.WARNING, "FEED_LOST", f"The market feed was lost and is being reconnected: {detail}")
+        severity = Severity.CRITICAL if held_options(draft.state) else Severity.WARNING
+        draft.alert(severity, "FEED_LOST", f"The market feed was lost and is being reconnected: {detail}")
 
 
 def _pass_deadline(draft: Draft) -> None:
@@ -305,7 +309,17 @@ def _stop(draft: Draft, reason: StopReason) -> None:
     if is_flat(draft.state):
         return
     draft.move_to(Status.STOPPING, draft.state.stopping.value if draft.state.stopping else None)
-    flatten(draft, ExitReason.FLATTEN, Refusal.STOPPING)
+    flatten(draft, Refusal.STOPPING)
+
+
+def _fail(draft: Draft, detail: str) -> None:
+    """End at once; what is still held is got out of first, and a person called."""
+    if is_flat(draft.state):
+        draft.move_to(Status.FAILED, detail)
+    elif draft.state.stopping is not StopReason.FAILED:
+        draft.change(stopping=StopReason.FAILED)
+        halt(draft, detail, "SESSION_FAILED")
+        _stop(draft, StopReason.FAILED)
 
 
 def _end_if_flat(draft: Draft) -> None:
@@ -316,7 +330,10 @@ def _end_if_flat(draft: Draft) -> None:
     if draft.state.tracked:
         draft.do(Unsubscribe(instruments=draft.state.tracked))
         draft.change(tracked=())
-    draft.move_to(Status.STOPPED, reason.value)
+    if reason is StopReason.FAILED:
+        draft.move_to(Status.FAILED, draft.state.halted)
+    else:
+        draft.move_to(Status.STOPPED, reason.value)
 
 
 def _settle(draft: Draft) -> None:

@@ -1,7 +1,7 @@
 """How a trade is written into a transition: its state, its orders, its frames."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from algoexec.domain.errors import DomainError
@@ -78,8 +78,18 @@ def cancel(draft: Draft, trade: Trade, order: OwnOrder) -> Trade:
     changed = replace(order, cancel_wanted=True)
     if order.broker_id is not None and order.phase is Phase.WORKING:
         draft.do(CancelOrder(id=order.id, broker_id=order.broker_id, purpose=order.purpose))
-        changed = replace(changed, is_changing=True, asked_at=draft.at)
+        changed = replace(changed, cancel_sent=True, asked_at=draft.at)
     return trade.with_order(changed)
+
+
+def cancel_due(order: OwnOrder, patience_s: float) -> datetime | None:
+    """Return when an unwanted order is to be withdrawn, the first time or again; None: the broker has to speak first.
+
+    Not as fast as a broker can say no.
+    """
+    if not order.cancel_wanted or order.phase is not Phase.WORKING:
+        return None
+    return order.asked_at + timedelta(seconds=patience_s) if order.cancel_sent else order.asked_at
 
 
 def is_overdue(draft: Draft, order: OwnOrder, patience_s: float) -> bool:

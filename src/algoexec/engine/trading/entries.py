@@ -9,6 +9,7 @@ from algoexec.engine.effects import EntryRefused, QuoteOption
 from algoexec.engine.signals import base36
 from algoexec.engine.trading.drafting import (
     cancel,
+    cancel_due,
     change_trading,
     is_overdue,
     keep,
@@ -20,9 +21,9 @@ from algoexec.engine.trading.drafting import (
 )
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
-from algoexec.engine.trading.risk import Approved, Refusal, Refused, review_entry, review_signal
+from algoexec.engine.trading.risk import Approved, Refusal, Refused, forbidding, review_entry, review_signal
 from algoexec.engine.trading.rules import TradeRules
-from algoexec.engine.trading.sizing import entry_limit, parts
+from algoexec.engine.trading.sizing import dearest, entry_limit, parts
 from algoexec.engine.trading.trade import Intent, Stage, Trade
 from algoexec.engine.transition import Draft
 
@@ -55,9 +56,9 @@ def try_to_enter(draft: Draft, mark: OptionMark) -> None:
         case Refused() as refused:
             change_trading(draft, intent=None)
             refuse(draft, intent, refused)
-        case Approved(size, limit):
+        case Approved() as approved:
             change_trading(draft, intent=None)
-            _enter(draft, intent, size.quantity, size.one_r, limit)
+            _enter(draft, intent, approved)
 
 
 def drop_intent(draft: Draft, refused: Refused) -> None:
@@ -77,17 +78,21 @@ def reprice_entry(draft: Draft, mark: OptionMark) -> None:
     book = mark.fresh_book(draft.at, rules.quote_max_age_s)
     for order in trade.open_orders(Purpose.ENTRY):
         if book is not None and _may_be_repriced(draft, order, rules):
-            limit = min(entry_limit(book[1], trade.option, rules), _dearest(order, trade.option, rules))
+            # Never beyond the band of the first price: it is what the size was reckoned for.
+            highest = dearest(order.ticket.price, trade.option, rules)
+            limit = min(entry_limit(book[1], trade.option, rules), highest)
             trade = replace(reprice(draft, trade, order, limit), repriced=True)
     keep(draft, trade)
 
 
 def pursue_entry(draft: Draft, trade: Trade) -> Trade:
-    """Give up entries whose time is over; of a partly filled one, the rest."""
+    """Give up entries that are not wanted any more, or whose time is over; of a partly filled one, the rest."""
+    trading = trading_of(draft)
+    is_wanted = trade.stage is Stage.ENTERING and next(forbidding(draft.state, trading), None) is None
     for order in trade.open_orders(Purpose.ENTRY):
-        due = entry_due(trade, order, trading_of(draft).rules)
-        unanswered = order.cancel_wanted and order.phase is Phase.WORKING and not order.is_changing
-        if unanswered or (due is not None and draft.at >= due):
+        due = entry_due(trade, order, trading.rules)
+        is_new = not is_wanted and not order.cancel_wanted
+        if is_new or (due is not None and draft.at >= due):
             trade = cancel(draft, trade, order)
     return trade
 
@@ -98,37 +103,32 @@ def entry_due(trade: Trade, order: OwnOrder, rules: TradeRules) -> datetime | No
     The first wait ends with a new price, where a quote allows one; the second, or a partial
     fill, with the end.
     """
-    if order.cancel_wanted and order.phase is not Phase.WORKING:
-        return None
-    waits = 1 if trade.repriced or trade.bought.quantity or order.cancel_wanted else 2
+    if order.cancel_wanted:
+        return cancel_due(order, rules.entry_patience_s)
+    waits = 1 if trade.repriced or trade.bought.quantity else 2
     return order.asked_at + timedelta(seconds=waits * rules.entry_patience_s)
 
 
-def _enter(draft: Draft, intent: Intent, quantity: int, one_r: float, limit: float) -> None:
+def _enter(draft: Draft, intent: Intent, approved: Approved) -> None:
     trading = trading_of(draft)
     option = intent.option
     trade = Trade(
         id=f"{draft.state.session_id}-{base36(draft.state.seq)}",
         signal=intent.signal,
         option=option,
-        one_r=one_r,
+        one_r=approved.one_r,
         stage=Stage.ENTERING,
         orders=(),
     )
-    for part in parts(quantity, option.freeze_quantity, option.lot):
-        trade = submit(draft, trade, Purpose.ENTRY, part, limit)
+    for part in parts(approved.quantity, option.freeze_quantity, option.lot):
+        trade = submit(draft, trade, Purpose.ENTRY, part, approved.limit)
     change_trading(draft, trade=trade, trades=trading.trades + 1, tally=trading.tally.begun())
     tell_position(draft)
 
 
 def _may_be_repriced(draft: Draft, order: OwnOrder, rules: TradeRules) -> bool:
-    settled = order.phase is Phase.WORKING and not order.is_changing and not order.cancel_wanted
-    return settled and is_overdue(draft, order, rules.entry_patience_s)
-
-
-def _dearest(order: OwnOrder, option: Option, rules: TradeRules) -> float:
-    """Return what the size was reckoned for, and a little: never chase beyond the band of the first price."""
-    return round(order.ticket.price * (1 + rules.protection_pct / 100) // option.tick_size * option.tick_size, 2)
+    is_settled = order.phase is Phase.WORKING and not order.cancel_wanted
+    return is_settled and is_overdue(draft, order, rules.entry_patience_s)
 
 
 def _option_of(draft: Draft, signal: Signal) -> Option | None:

@@ -9,8 +9,8 @@ from algoexec.domain.signals import Side as SignalSide
 from algoexec.engine.effects import ReadFunds, ReadPosition, Severity, TradeClosed
 from algoexec.engine.trading.drafting import (
     cancel,
+    cancel_due,
     change_trading,
-    is_overdue,
     keep,
     reprice,
     submit,
@@ -37,7 +37,9 @@ def watch(draft: Draft, index: IndexMark | None, mark: OptionMark) -> None:
         return
     value = mark.value(draft.at, trading.rules.quote_max_age_s)
     if value is not None:
-        trade = keep(draft, _followed(trade, value, trading.rules))
+        before, trade = trade.stop, keep(draft, _followed(trade, value, trading.rules))
+        if trade.stop != before:
+            tell_position(draft)
     if trade.stage is Stage.EXITING:
         return
     reason = _reason_to_leave(trade, index, value, draft.at, trading.rules)
@@ -50,7 +52,8 @@ def leave(draft: Draft, reason: ExitReason) -> None:
     trade = trading_of(draft).trade
     if trade is None or trade.stage is Stage.EXITING:
         return
-    keep(draft, replace(trade, stage=Stage.EXITING, exit_reason=reason, exit_begun_at=draft.at))
+    exiting = replace(trade, stage=Stage.EXITING, exit_reason=reason, exit_begun_at=draft.at, ask_at=draft.at)
+    keep(draft, exiting)
     tell_position(draft)
 
 
@@ -69,29 +72,32 @@ def opened(trade: Trade, at: datetime, rules: TradeRules) -> Trade:
 
 def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
     """Do the next thing that gets the trade flat."""
-    for order in trade.open_orders(Purpose.ENTRY):
-        if not order.cancel_wanted:
-            trade = cancel(draft, trade, order)
-    trade = pursue_entry(draft, trade)
-    if trade.open_orders(Purpose.ENTRY):
-        return trade  # what it still fills is to be sold too
-    if exits := trade.open_orders(Purpose.EXIT):
-        for order in exits:
-            trade = _press(draft, trade, order, mark)
-    elif trade.open_units > 0 and not trade.waits_for_position and _may_ask_again(draft, trade):
+    trade = _press(draft, pursue_entry(draft, trade), mark)
+    due = ask_due(trade)
+    if due is not None and draft.at >= due:
         draft.do(ReadPosition(instrument=trade.option.key))
         trade = replace(trade, waits_for_position=True)
     return trade
 
 
 def sell(draft: Draft, trade: Trade, net: int, mark: OptionMark) -> Trade:
-    """Sell what is ours and still there: the broker holds `net` units, the person's own among them."""
+    """Sell what is ours and still there: the broker holds `net` units, the person's own among them.
+
+    What is not there is believed to be gone when the broker has said so twice: its positions may
+    lag behind its fills.
+    """
     rules = trading_of(draft).rules
     trade = replace(trade, waits_for_position=False)
-    if trade.stage is not Stage.EXITING or trade.open_orders(Purpose.EXIT) or trade.open_units <= 0:
+    if trade.has_open_orders or trade.open_units <= 0:
         return trade
+    soon = draft.at + timedelta(seconds=rules.exit_patience_s)
     units = min(trade.open_units, max(net, 0))
-    if (gone := trade.open_units - units) > 0:
+    gone = trade.open_units - units
+    if gone and not trade.is_short:
+        return replace(trade, is_short=True, ask_at=soon)
+    # The first exit may be followed at once; if that one is thrown out too, it must not become a storm.
+    trade = replace(trade, is_short=False, ask_at=soon if trade.has_been_offered else draft.at)
+    if gone:
         trade = _closed_by_others(draft, trade, gone, mark)
     limit = _offer(draft, trade, None, mark, rules)
     for part in parts(units, trade.option.freeze_quantity, trade.option.lot):
@@ -106,8 +112,7 @@ def close(draft: Draft, trade: Trade) -> None:
     charges = trade.charges(on, trading.rules.brokerage).total
     net = trade.gross() - charges
     tally = trading.tally.closed(net)
-    lost = (*trading.lost, trade) if trade.has_lost_orders else trading.lost
-    change_trading(draft, trade=None, tally=tally, lost=lost)
+    change_trading(draft, trade=None, tally=tally, ended=(*trading.ended, trade))
     draft.tell(_closed_trade(trade, draft.at, charges, net))
     tell_position(draft)
     draft.do(ReadFunds())
@@ -137,11 +142,22 @@ def call_due(trade: Trade, rules: TradeRules) -> datetime | None:
     return trade.exit_begun_at + timedelta(seconds=(len(EXIT_LADDER) + 1) * rules.exit_patience_s)
 
 
-def exit_due(order: OwnOrder, rules: TradeRules) -> datetime | None:
-    """Return when an exit is to be offered cheaper; None while only the broker can say something new."""
+def exit_due(order: OwnOrder, rules: TradeRules, waits: int = 2) -> datetime | None:
+    """Return when an exit is to be offered cheaper; None while only the broker can say something new.
+
+    The first wait ends with a quote to go by; the second without one.
+    """
+    if order.cancel_wanted:
+        return cancel_due(order, rules.exit_patience_s)
     if order.phase is not Phase.WORKING:
         return None
-    return order.asked_at + timedelta(seconds=rules.exit_patience_s)
+    return order.asked_at + timedelta(seconds=waits * rules.exit_patience_s)
+
+
+def ask_due(trade: Trade) -> datetime | None:
+    """Return when the broker is to be asked what is there to sell; None while something else comes first."""
+    is_settled = not trade.has_open_orders and not trade.waits_for_position
+    return trade.ask_at if trade.stage is Stage.EXITING and is_settled and trade.open_units > 0 else None
 
 
 def time_due(trade: Trade, rules: TradeRules) -> datetime | None:
@@ -165,18 +181,18 @@ def _reason_to_leave(
     rises = 1 if trade.signal.side is SignalSide.BUY_CALL else -1
     is_index_fresh = index is not None and at - index.at <= timedelta(seconds=rules.quote_max_age_s)
     points = index.price if index is not None and is_index_fresh else None
-    if points is not None and (points - trade.signal.stop_loss) * rises <= 0 and not _is_late(at, rules):
+    if points is not None and (points - trade.signal.stop_loss) * rises <= 0 and not _is_after_hours(at, rules):
         return ExitReason.INDEX_STOP
     if value is not None and trade.stop is not None and value <= trade.stop:
         return ExitReason.TRAILING_STOP if trade.trailed else ExitReason.PREMIUM_STOP
-    if points is not None and (points - trade.signal.target) * rises >= 0 and not _is_late(at, rules):
+    if points is not None and (points - trade.signal.target) * rises >= 0 and not _is_after_hours(at, rules):
         return ExitReason.INDEX_TARGET
     if value is not None and trade.target is not None and value >= trade.target:
         return ExitReason.PREMIUM_TARGET
     return None
 
 
-def _is_late(at: datetime, rules: TradeRules) -> bool:
+def _is_after_hours(at: datetime, rules: TradeRules) -> bool:
     """Whether the index has left continuous trading: then only the premium counts."""
     return ist_minute(at) % 1440 >= rules.square_off_minute
 
@@ -195,14 +211,24 @@ def _followed(trade: Trade, value: float, rules: TradeRules) -> Trade:
     return replace(trade, stop=stop, trailed=True) if stop > trade.stop else trade
 
 
-def _press(draft: Draft, trade: Trade, order: OwnOrder, mark: OptionMark | None) -> Trade:
-    """Offer a working exit cheaper once it has had its time."""
+def _press(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
+    """Offer working exits cheaper once they have had their time; all of them are one rung further then."""
     rules = trading_of(draft).rules
-    if order.phase is not Phase.WORKING or not is_overdue(draft, order, rules.exit_patience_s):
-        return trade
-    trade = replace(trade, rung=trade.rung + 1)
-    limit = _offer(draft, trade, order, mark, rules)
-    return reprice(draft, trade, order, limit)
+    has_quote = mark is not None and mark.value(draft.at, rules.quote_max_age_s) is not None
+    late = [order for order in trade.open_orders(Purpose.EXIT) if _is_late(draft, order, rules, has_quote=has_quote)]
+    if any(not order.cancel_wanted for order in late):
+        trade = replace(trade, rung=trade.rung + 1)
+    for order in late:
+        if order.cancel_wanted:
+            trade = cancel(draft, trade, order)
+        else:
+            trade = reprice(draft, trade, order, _offer(draft, trade, order, mark, rules))
+    return trade
+
+
+def _is_late(draft: Draft, order: OwnOrder, rules: TradeRules, *, has_quote: bool) -> bool:
+    due = exit_due(order, rules, waits=1 if has_quote else 2)
+    return due is not None and draft.at >= due
 
 
 def _offer(draft: Draft, trade: Trade, order: OwnOrder | None, mark: OptionMark | None, rules: TradeRules) -> float:
@@ -216,22 +242,6 @@ def _offer(draft: Draft, trade: Trade, order: OwnOrder | None, mark: OptionMark 
         return exit_limit(value, trade.option, rules, below)
     last = order.limit if order is not None else (trade.stop or trade.bought.average or trade.option.tick_size)
     return to_tick_down(last * (1 - _DEEPER_PCT / 100), trade.option.tick_size)
-
-
-def _may_ask_again(draft: Draft, trade: Trade) -> bool:
-    """Whether the last exit ended long enough ago: one that is rejected at once must not become a storm."""
-    ended = [order for order in trade.orders if order.purpose is Purpose.EXIT]
-    if len(ended) < 2:
-        return True
-    return is_overdue(draft, ended[-1], trading_of(draft).rules.exit_patience_s)
-
-
-def retry_due(trade: Trade, rules: TradeRules) -> datetime | None:
-    """Return when a new exit may follow those that ended without selling all; None while one is open."""
-    ended = [order for order in trade.orders if order.purpose is Purpose.EXIT]
-    if trade.stage is not Stage.EXITING or trade.waits_for_position or len(ended) < 2 or ended[-1].is_open:
-        return None
-    return ended[-1].asked_at + timedelta(seconds=rules.exit_patience_s)
 
 
 def _closed_by_others(draft: Draft, trade: Trade, units: int, mark: OptionMark) -> Trade:

@@ -26,8 +26,9 @@ class OptionMark:
 
     def value(self, at: datetime, max_age_s: float) -> float | None:
         """Return what it could be sold for: the bid, else a recent last price, else None (strategy.md §8)."""
-        if (book := self.fresh_book(at, max_age_s)) is not None:
-            return book[0]
+        is_crossed = self.bid is not None and self.ask is not None and self.bid > self.ask
+        if self.bid and not is_crossed and _is_recent(self.quoted_at, at, max_age_s):
+            return self.bid  # even if nobody sells
         return self.last if _is_recent(self.traded_at, at, max_age_s) else None
 
 

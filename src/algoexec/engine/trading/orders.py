@@ -77,9 +77,9 @@ class OwnOrder:
     """One order of ours.
 
     `limit` is the price last asked for, in rupees; `asked_at` when that was, UTC. `filled` in
-    units and `value` in paise are over all fills. `is_changing`: a change or cancellation is on
-    its way. `cancel_wanted`: it is to be cancelled as soon as it can be. `message` is the
-    broker's word on why it ended.
+    units and `value` in paise are over all fills. `cancel_wanted`: it is to be cancelled as soon
+    as it can be; `cancel_sent`: that was asked for. `message` is the broker's newest word on what
+    it did not do, or why the order ended.
     """
 
     ticket: OrderTicket
@@ -90,8 +90,8 @@ class OwnOrder:
     broker_id: str | None = None
     filled: int = 0
     value: int = 0
-    is_changing: bool = False
     cancel_wanted: bool = False
+    cancel_sent: bool = False
     message: str | None = None
 
     @property
@@ -133,38 +133,40 @@ class OwnOrder:
             return self
         if (self.phase, phase) not in _MOVES:
             raise DomainError(f"order {self.id} cannot go from {self.phase} to {phase}")
-        changing = self.is_changing and not phase.is_final
-        return replace(self, phase=phase, is_changing=changing, message=message or self.message)
+        return replace(self, phase=phase, message=message or self.message)
 
     def asked(self, terms: OrderTerms, at: datetime) -> "OwnOrder":
         """Return the order with a change on its way."""
-        return replace(self, limit=terms.price, asked_at=at, is_changing=True)
+        return replace(self, limit=terms.price, asked_at=at)
+
+    def contradiction(self, report: OrderReport) -> str | None:
+        """Return what a report says of this order that cannot be; None: nothing."""
+        if not self._is_told_of_by(report):
+            return f"{report.order_id} bears the number of order {self.id} and is another one"
+        if report.filled > self.ticket.quantity:
+            return f"order {self.id} of {self.ticket.quantity} is reported with {report.filled} filled"
+        return None
+
+    def _is_told_of_by(self, report: OrderReport) -> bool:
+        is_same = (report.instrument, report.side) == (self.ticket.instrument, self.ticket.side)
+        return is_same and self.broker_id in (None, report.order_id)
 
     def reported(self, report: OrderReport) -> "OwnOrder":
         """Return the order after the broker's word on it.
 
         Reports come late, twice and in the wrong order, so only what is news counts: more
         fills, or a later phase. A final order stays final, and still takes fills that it did
-        not know of.
-
-        Raises:
-            DomainError: the report contradicts the order: another instrument or side, or more
-                filled than was asked for.
+        not know of. Of another order that bears its number it takes nothing; of more fills than
+        were asked for, those that were: the rest somebody else has ordered.
         """
-        if (report.instrument, report.side) != (self.ticket.instrument, self.ticket.side):
-            raise DomainError(f"report of {report.order_id} is not of order {self.id}")
-        if report.filled > self.ticket.quantity:
-            raise DomainError(f"order {self.id} of {self.ticket.quantity} is reported with {report.filled} filled")
-        known = self
-        if report.filled > self.filled:
-            known = replace(known, filled=report.filled, value=report.filled_value)
-        known = replace(known, broker_id=known.broker_id or report.order_id)
-        phase = _PHASES[report.status]
+        if not self._is_told_of_by(report):
+            return self
+        known = replace(self, broker_id=report.order_id)
+        filled = min(report.filled, self.ticket.quantity)
+        if filled > self.filled:
+            price = self.limit if report.average_price is None else report.average_price
+            known = replace(known, filled=filled, value=round(price * filled * 100))
         if known.phase.is_final and known.phase is not Phase.NOT_SENT:
             return known
-        if known.filled == known.ticket.quantity:
-            phase = Phase.FILLED
-        settled = report.status in (OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING)
-        moved = known.moved(phase, report.message)
-        # The exchange has it as it is told: a change that was on its way has come, or has failed.
-        return replace(moved, is_changing=False) if settled and report.price == known.limit else moved
+        phase = Phase.FILLED if known.remaining == 0 else _PHASES[report.status]
+        return known.moved(phase, report.message)

@@ -12,7 +12,7 @@ from algoexec.engine.events import FeedStatus
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.rules import TradeRules
-from algoexec.engine.trading.sizing import Size, entry_limit, size_of, unit_risk
+from algoexec.engine.trading.sizing import entry_limit, lots_by_cash, lots_by_risk, unit_risk
 from algoexec.engine.trading.tally import breach
 from algoexec.engine.trading.trade import Intent, TradingState
 
@@ -40,7 +40,6 @@ class Refusal(StrEnum):
     RISK_TOO_SMALL = "RISK_TOO_SMALL"
     NO_CASH = "NO_CASH"
     EXPIRED = "EXPIRED"
-    WOULD_SHORT = "WOULD_SHORT"
 
 
 class Refused(NamedTuple):
@@ -51,9 +50,10 @@ class Refused(NamedTuple):
 
 
 class Approved(NamedTuple):
-    """An order may be sent: so many units at this limit, in rupees."""
+    """An order may be sent: so many units, the risk of one of them (1R), and the limit; both in rupees."""
 
-    size: Size
+    quantity: int
+    one_r: float
     limit: float
 
 
@@ -67,8 +67,6 @@ def review_entry(
 ) -> Approved | Refused | None:
     """Return what becomes of an intent at a quote; None: this quote says nothing, wait for another."""
     at, rules, option = state.at, trading.rules, intent.option
-    if at > intent.signal.expires_at:
-        return Refused(Refusal.EXPIRED, "no usable quote came before the signal expired")
     if (objection := next(_objections(state, trading, intent.signal, at), None)) is not None:
         return objection
     if (book := mark.fresh_book(at, rules.quote_max_age_s)) is None:
@@ -85,22 +83,24 @@ def review_entry(
 def _sized(intent: Intent, mark: OptionMark, limit: float, funds: int, rules: TradeRules) -> Approved | Refused:
     lot = intent.option.lot
     one_r = unit_risk(limit, intent.signal, mark, rules)
-    wanted = size_of(limit, one_r, lot, rules.capital, rules)
-    if not wanted.quantity:
+    cash = min(funds, rules.capital)
+    by_risk, by_cash = lots_by_risk(one_r, lot, rules), lots_by_cash(limit, lot, cash)
+    if not by_risk:
         return Refused(Refusal.RISK_TOO_SMALL, f"one lot risks {one_r * lot:.2f}, allowed {rules.risk_per_trade / 100}")
-    size = size_of(limit, one_r, lot, min(funds, rules.capital), rules)
-    if not size.quantity:
-        return Refused(Refusal.NO_CASH, f"one lot costs {limit * lot:.2f}, there is {funds / 100:.2f}")
-    return Approved(size, limit)
+    if not by_cash:
+        return Refused(Refusal.NO_CASH, f"one lot costs {limit * lot:.2f}, there is {cash / 100:.2f}")
+    return Approved(min(by_risk, by_cash) * lot, one_r, limit)
 
 
 def _objections(state: EngineState, trading: TradingState, signal: Signal, at: datetime) -> Iterator[Refused]:
+    yield from forbidding(state, trading)
     yield from _of_the_session(state, trading)
     yield from _of_the_day(state, trading, at)
     yield from _of_the_market(state, trading.rules, signal, at)
 
 
-def _of_the_session(state: EngineState, trading: TradingState) -> Iterator[Refused]:
+def forbidding(state: EngineState, trading: TradingState) -> Iterator[Refused]:
+    """Yield what forbids entries altogether: while it lasts, one that is working is withdrawn."""
     if trading.killed is not None:
         yield Refused(Refusal.KILL_SWITCH, trading.killed)
     if state.halted is not None:
@@ -109,9 +109,12 @@ def _of_the_session(state: EngineState, trading: TradingState) -> Iterator[Refus
         yield Refused(Refusal.DAY_LOCKED, trading.tally.lock)
     if state.status is Status.NEEDS_TOKEN:
         yield Refused(Refusal.NEEDS_TOKEN, "the broker refuses the access token")
-    if state.status is Status.STOPPING:
+    if state.stopping is not None:
         yield Refused(Refusal.STOPPING, "the session is being stopped")
-    elif state.status is not Status.RUNNING:
+
+
+def _of_the_session(state: EngineState, trading: TradingState) -> Iterator[Refused]:
+    if state.status is not Status.RUNNING:
         yield Refused(Refusal.WARMING_UP, f"the session is {state.status}")
     if trading.trade is not None:
         yield Refused(Refusal.ALREADY_IN_TRADE, trading.trade.id)
@@ -132,6 +135,8 @@ def _of_the_day(state: EngineState, trading: TradingState, at: datetime) -> Iter
 
 
 def _of_the_market(state: EngineState, rules: TradeRules, signal: Signal, at: datetime) -> Iterator[Refused]:
+    if at >= signal.expires_at:
+        yield Refused(Refusal.EXPIRED, "no usable quote came before the signal expired")
     if state.feed is not FeedStatus.CONNECTED:
         yield Refused(Refusal.STALE_FEED, f"the market feed is {state.feed}")
     oldest = at - timedelta(minutes=rules.chain_max_age_minutes)

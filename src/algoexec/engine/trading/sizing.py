@@ -1,19 +1,11 @@
 """How much to buy, and at which limit (strategy.md §8)."""
 
 import math
-from typing import NamedTuple
 
 from algoexec.domain.instruments import Option
 from algoexec.domain.signals import Signal
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.rules import TradeRules
-
-
-class Size(NamedTuple):
-    """Units to buy and the risk of one of them (1R), in rupees."""
-
-    quantity: int
-    one_r: float
 
 
 def to_tick_up(price: float, tick: float) -> float:
@@ -29,14 +21,19 @@ def to_tick_down(price: float, tick: float) -> float:
 def entry_limit(ask: float, option: Option, rules: TradeRules) -> float:
     """Return a marketable limit: a few ticks above the ask, inside the protection band."""
     wanted = to_tick_up(ask + rules.marketable_ticks * option.tick_size, option.tick_size)
-    return min(wanted, to_tick_down(ask * (1 + rules.protection_pct / 100), option.tick_size))
+    return min(wanted, dearest(ask, option, rules))
+
+
+def dearest(price: float, option: Option, rules: TradeRules) -> float:
+    """Return the upper edge of the protection band around `price`."""
+    return to_tick_down(price * (1 + rules.protection_pct / 100), option.tick_size)
 
 
 def exit_limit(bid: float, option: Option, rules: TradeRules, below_pct: float) -> float:
     """Return a marketable limit: some percent below the bid, a few ticks at first, inside the protection band."""
     below = bid * below_pct / 100 if below_pct else rules.marketable_ticks * option.tick_size
-    edge = bid * (1 - rules.protection_pct / 100)
-    return to_tick_down(max(bid - below, edge), option.tick_size)
+    edge = to_tick_up(bid * (1 - rules.protection_pct / 100), option.tick_size)
+    return max(to_tick_down(bid - below, option.tick_size), edge)
 
 
 def unit_risk(limit: float, signal: Signal, mark: OptionMark, rules: TradeRules) -> float:
@@ -47,11 +44,14 @@ def unit_risk(limit: float, signal: Signal, mark: OptionMark, rules: TradeRules)
     return min(by_premium, abs(mark.delta) * abs(signal.price - signal.stop_loss))
 
 
-def size_of(limit: float, one_r: float, lot: int, cash: int, rules: TradeRules) -> Size:
-    """Return whole lots within the risk of one trade and within `cash` paise; possibly 0, never rounded up."""
-    by_risk = math.floor(rules.risk_per_trade / (one_r * 100 * lot)) if one_r > 0 else 0
-    by_cash = max(0, cash) // (round(limit * 100) * lot)
-    return Size(min(by_risk, by_cash) * lot, one_r)
+def lots_by_risk(one_r: float, lot: int, rules: TradeRules) -> int:
+    """Return how many lots stay within the risk of one trade; possibly 0, never rounded up."""
+    return math.floor(rules.risk_per_trade / (one_r * 100 * lot)) if one_r > 0 else 0
+
+
+def lots_by_cash(limit: float, lot: int, cash: int) -> int:
+    """Return how many lots `cash` paise pay for."""
+    return max(0, cash) // (round(limit * 100) * lot)
 
 
 def parts(quantity: int, freeze: int, lot: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from algoexec.domain.charges import Charges, Derivative, charges_of_order
 from algoexec.domain.instruments import Option
 from algoexec.domain.signals import Signal
-from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.orders import OwnOrder, Purpose
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.tally import Tally
 
@@ -71,7 +71,8 @@ class Trade:
     lowest mark while something was held. `rung` counts how often the exit was offered cheaper.
     `external` are units that somebody else sold, at an estimated value. `exit_begun_at` and
     `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
-    exit waits for the broker's word on what is held.
+    exit waits for the broker's word on what is held; `ask_at` is from when on it is asked for next,
+    and `is_short` says that the last word was of less than is ours.
     """
 
     id: str
@@ -92,6 +93,8 @@ class Trade:
     rung: int = 0
     external: Fills = NO_FILLS
     waits_for_position: bool = False
+    ask_at: datetime | None = None
+    is_short: bool = False
     called_at: datetime | None = None
 
     @property
@@ -123,6 +126,16 @@ class Trade:
             return replace(self, orders=(*self.orders, changed))
         return replace(self, orders=tuple(changed if order.id == changed.id else order for order in self.orders))
 
+    @property
+    def has_been_offered(self) -> bool:
+        """Whether an exit was ever sent."""
+        return any(order.purpose is Purpose.EXIT for order in self.orders)
+
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether something may still become of any of its orders."""
+        return any(order.is_open for order in self.orders)
+
     def charges(self, on: date, brokerage: int) -> Charges:
         """Return what its executed orders cost."""
         return sum(
@@ -149,18 +162,14 @@ class Trade:
         price = self.bought.average if mark is None else mark
         return self.gross() + round((price or 0.0) * 100) * self.open_units
 
-    @property
-    def has_lost_orders(self) -> bool:
-        """Whether an order of it was not found at the broker, and may turn up yet."""
-        return any(order.phase is Phase.NOT_SENT for order in self.orders)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingState:
     """All that a session knows of its trading.
 
     `funds` is what the broker says can be spent, in paise; None: not told yet. `trades` counts
-    those begun in this session. `lost` are ended trades of which an order may turn up yet.
+    those begun in this session. `ended` are its trades that are over: the broker may yet say
+    something of their orders that it should not.
     """
 
     rules: TradeRules
@@ -169,7 +178,7 @@ class TradingState:
     trades: int = 0
     intent: Intent | None = None
     trade: Trade | None = None
-    lost: tuple[Trade, ...] = ()
+    ended: tuple[Trade, ...] = ()
     killed: str | None = None
     """Why the kill switch is on; None: it is off."""
 
