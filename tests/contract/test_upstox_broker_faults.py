@@ -4,9 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from algoexec.adapters.system_clock import SystemMarketClock
+from algoexec.adapters.upstox.limits import Limit, RateGovernor
+from algoexec.adapters.upstox.order_requests import OrderRequests
+from algoexec.adapters.upstox.orders_wire import place_body
 from algoexec.adapters.upstox.stream import FeedTiming
 from algoexec.adapters.upstox.venue import SimulatorVenue
 from algoexec.domain.errors import (
@@ -116,6 +121,18 @@ async def test_where_nobody_answers_the_door_nothing_was_sent() -> None:
     with pytest.raises(BrokerUnavailable):
         await broker.place(ticket(CALL, FAR), Urgency.ENTRY)
     await venue.aclose()
+
+
+async def test_an_answer_that_is_too_late_leaves_an_order_to_be_looked_up(place: SimulatorPlace) -> None:
+    token = AccessToken(f"user:{place.user}")
+    wanted = ticket(CALL, FAR)
+    await befall(place, {"latency": {"after_ms": 2_000}}, path=PLACE)
+    async with httpx.AsyncClient(base_url=place.running.url, timeout=0.2) as hasty:
+        requests = OrderRequests(hasty, token, RateGovernor(SystemMarketClock(), [Limit(1, 1.0)]))
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
+            await requests.send("POST", PLACE, Urgency.ENTRY, body=place_body(wanted))
+
+    assert [report.id for report in await place.broker.orders()] == [wanted.id]
 
 
 async def test_a_filled_order_cannot_be_cancelled_any_more(place: SimulatorPlace) -> None:

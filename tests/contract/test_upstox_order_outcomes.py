@@ -11,11 +11,13 @@ import pytest
 import respx
 
 from algoexec.adapters.upstox.broker import UpstoxBroker
+from algoexec.adapters.upstox.hosts import Hosts
 from algoexec.adapters.upstox.limits import LIMITS, Limit, RateGovernor, RateGroup
 from algoexec.adapters.upstox.order_requests import OrderRequests
 from algoexec.adapters.upstox.portfolio_feed import PortfolioFeed
 from algoexec.adapters.upstox.rest import UpstoxRest, http_client
 from algoexec.adapters.upstox.stream import Stream
+from algoexec.adapters.upstox.venue import UpstoxVenue
 from algoexec.domain.errors import (
     AlgoexecError,
     BrokerRefused,
@@ -293,6 +295,72 @@ async def test_our_own_limit_refuses_before_anything_is_sent(clock: Clock) -> No
         requests = OrderRequests(orders, TOKEN, governor)
         with respx.mock(base_url=ORDERS), pytest.raises(RateLimited):
             await requests.send("DELETE", "/v3/order/cancel", Urgency.EXIT, query={"order_id": NUMBER})
+
+
+async def test_a_venue_sends_orders_to_their_own_host_and_asks_the_other() -> None:
+    venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), algo="scalper")
+    broker = venue.broker(TOKEN)
+    with respx.mock() as router:
+        place = router.post(f"{ORDERS}/v3/order/place").respond(json=success({"order_ids": [NUMBER]}))
+        modify = router.put(f"{ORDERS}/v3/order/modify").respond(json=success({"order_id": NUMBER}))
+        cancel = router.delete(f"{ORDERS}/v3/order/cancel").respond(json=success({"order_id": NUMBER}))
+        router.get(f"{API}/v2/order/retrieve-all").respond(json=success([]))
+        router.get(f"{API}/v2/portfolio/short-term-positions").respond(json=success([]))
+        await broker.place(TICKET, Urgency.ENTRY)
+        await broker.modify(NUMBER, TERMS, Urgency.EXIT)
+        await broker.cancel(NUMBER, Urgency.EXIT)
+        assert await broker.orders() == []
+        assert await broker.positions() == {}
+    await venue.aclose()
+
+    for route in (place, modify, cancel):
+        assert route.calls.last.request.headers["X-Algo-Name"] == "scalper"
+        assert route.calls.last.request.headers["Authorization"] == "Bearer a.secret.token"
+
+
+async def test_brokers_of_one_credential_share_their_budget() -> None:
+    clock = Clock()
+    venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), clock=clock)  # type: ignore[arg-type]
+    begun = clock.now()
+    with respx.mock() as router:
+        router.delete(f"{ORDERS}/v3/order/cancel").respond(json=success({"order_id": NUMBER}))
+        for _ in range(9):
+            await venue.broker(AccessToken("another")).cancel(NUMBER, Urgency.EXIT)
+        waited = clock.now() - begun
+        await venue.broker(TOKEN).cancel(NUMBER, Urgency.EXIT)
+    await venue.aclose()
+
+    assert timedelta(seconds=1) <= waited < timedelta(seconds=2)
+    assert clock.now() - begun == waited
+
+
+async def test_through_a_proxy_that_is_not_there_nothing_is_sent(unused_tcp_port: int) -> None:
+    proxy = f"http://127.0.0.1:{unused_tcp_port}"
+    venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), proxy=proxy)
+    with pytest.raises(BrokerUnavailable, match="ConnectError"):
+        await venue.broker(TOKEN).place(TICKET, Urgency.ENTRY)
+    await venue.aclose()
+
+
+async def test_through_a_proxy_that_makes_no_tunnel_nothing_is_sent() -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), proxy=proxy)
+        with pytest.raises(BrokerUnavailable, match="ProxyError"):
+            await venue.broker(TOKEN).place(TICKET, Urgency.ENTRY)
+        await venue.aclose()
+
+    (request,) = asked
+    assert request.startswith(b"CONNECT orders.invalid:443")
+    assert b"secret" not in request
 
 
 def sent(route: respx.Route) -> Mapping[str, Any]:
