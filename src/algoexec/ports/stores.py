@@ -195,7 +195,12 @@ class OrderStep:
     @property
     def id(self) -> str:
         """The order's own id; of a refused signal, which has no order, one of its own."""
-        return self.told.id if isinstance(self.told, OrderChanged) else f"{self.told.signal_id}-refused"
+        return self.told.id if isinstance(self.told, OrderChanged) else refusal_id(self.told.signal_id)
+
+
+def refusal_id(signal_id: str) -> str:
+    """Return the name under which a refused signal stands among the orders; no order has such a one."""
+    return f"{signal_id}-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

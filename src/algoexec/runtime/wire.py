@@ -1,16 +1,24 @@
 """Frames as text, encoded once for all who watch."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from algoexec.engine.effects import Frame
+from algoexec.engine.effects import EntryRefused, Frame, FrameBody, OrderChanged, TradeClosed
+from algoexec.engine.trading.orders import Purpose
+from algoexec.ports.stores import refusal_id
 
 _STYLE: Final = orjson.OPT_UTC_Z
 
-TOPICS: Final = frozenset({"session", "signal", "rejection", "pcr", "candle", "alert", "candle_update", "pnl"})
+REFUSED: Final = "REFUSED"
+"""The phase in which a signal that became no order stands among the orders."""
+
+_NUMBERED: Final = ("session", "signal", "rejection", "pcr", "candle", "alert", "order", "position", "trade")
+
+TOPICS: Final = frozenset({*_NUMBERED, "candle_update", "pnl"})
 """The types that a watcher may choose from; `snapshot`, `heartbeat` and `gap` always come."""
 
 
@@ -46,9 +54,48 @@ def encode(session_id: str, frame: Frame) -> Encoded:
         "seq": frame.number,
         "session_id": session_id,
         "at": frame.at,
-        "data": frame.body,
+        "data": body_form(frame.body),
     }
     return Encoded(session_id, frame.number, frame.type, _dumps(whole)[:-1])
+
+
+def body_form(body: FrameBody) -> Mapping[str, Any] | FrameBody:
+    """Return a frame's body as it is told: most as they are, money in rupees."""
+    match body:
+        case OrderChanged() | EntryRefused():
+            return order_form(body)
+        case TradeClosed():
+            return trade_form(body)
+        case _:
+            return body
+
+
+def order_form(told: OrderChanged | EntryRefused) -> dict[str, Any]:
+    """Return an order, or a refused signal as the entry that it did not become. Both have the same names."""
+    if isinstance(told, OrderChanged):
+        return {**_plain(told), "signal_id": None, "reason": None}
+    return {
+        **dict.fromkeys(one.name for one in fields(OrderChanged)),
+        "id": refusal_id(told.signal_id),
+        "signal_id": told.signal_id,
+        "purpose": Purpose.ENTRY,
+        "phase": REFUSED,
+        "instrument": told.instrument,
+        "filled": 0,
+        "reason": told.reason,
+        "message": told.detail,
+    }
+
+
+def trade_form(trade: TradeClosed) -> dict[str, Any]:
+    """Return a trade with its money in rupees."""
+    money = {name: in_rupees(getattr(trade, name)) for name in ("gross", "charges", "net")}
+    return {**_plain(trade), **money}
+
+
+def in_rupees(paise: int) -> float:
+    """Return an amount of paise in rupees; written as JSON it has two decimals at most and is exact."""
+    return paise / 100
 
 
 def complete(encoded: Encoded, prev: int, cursor: str) -> Message:
@@ -70,6 +117,10 @@ def unnumbered(
         "cursor": cursor,
     }
     return Message(kind, _dumps(whole), cursor)
+
+
+def _plain(body: OrderChanged | TradeClosed) -> dict[str, Any]:
+    return {one.name: getattr(body, one.name) for one in fields(body)}
 
 
 def _dumps(value: object) -> str:

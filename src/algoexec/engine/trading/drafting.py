@@ -131,21 +131,22 @@ def tell_order(draft: Draft, trade: Trade, order: OwnOrder) -> None:
 
 def tell_position(draft: Draft) -> None:
     """Tell what is held now."""
-    trade = trading_of(draft).trade
+    draft.tell(position_of(trading_of(draft).trade))
+
+
+def position_of(trade: Trade | None) -> PositionChanged:
+    """Return what is held by a trade, and what watches over it; None: no trade is under way."""
     if trade is None:
-        draft.tell(PositionChanged(stage=NEUTRAL))
-        return
-    draft.tell(
-        PositionChanged(
-            stage=trade.stage,
-            trade_id=trade.id,
-            instrument=trade.option.key,
-            open_units=trade.open_units,
-            average_price=trade.bought.average,
-            stop=trade.stop,
-            target=trade.target,
-            index_stop=trade.signal.stop_loss,
-            index_target=trade.signal.target,
-            exit_reason=None if trade.exit_reason is None else trade.exit_reason.value,
-        )
+        return PositionChanged(stage=NEUTRAL)
+    return PositionChanged(
+        stage=trade.stage,
+        trade_id=trade.id,
+        instrument=trade.option.key,
+        open_units=trade.open_units,
+        average_price=trade.bought.average,
+        stop=trade.stop,
+        target=trade.target,
+        index_stop=trade.signal.stop_loss,
+        index_target=trade.signal.target,
+        exit_reason=None if trade.exit_reason is None else trade.exit_reason.value,
     )
