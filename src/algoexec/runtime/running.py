@@ -18,7 +18,7 @@ from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.shell import Shell
 from algoexec.telemetry import logger
 
-LEASE: Final = timedelta(seconds=15)
+LEASE: Final = timedelta(seconds=20)
 """Longer than renewing takes, twice, and a request to the broker on top."""
 NEVER_BEGAN: Final = "the session was never begun: the service or its database failed just then"
 UNREADABLE: Final = "this version cannot read the session's journal"

@@ -17,8 +17,8 @@ from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.marks import option_mark
 from algoexec.runtime.order_path import OrderEffect, OrderPath
 
-LONGEST_REQUEST_S: Final = 7.0
-"""Connecting and reading: an order is sent only while the session is surely ours for so long."""
+LONGEST_REQUEST_S: Final = 12.0
+"""Waiting for its turn, connecting, reading: an order is sent only while the session is surely ours for so long."""
 
 
 class Account(NamedTuple):
