@@ -43,6 +43,14 @@ async def running() -> AsyncIterator[RunningSimulator]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
+async def alone() -> AsyncIterator[Trader]:
+    """Return a trader at a market of his own: what he waits for comes at the same time whatever others wait for."""
+    play = settings("10:30:30", speed=STANDING, rate_limits=False)
+    async with simulator(play) as running, trading(running) as trader:
+        yield trader
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def trader(running: RunningSimulator) -> AsyncIterator[Trader]:
     # A new book: the tests before may have taken what this one wants.
     pass_time(running, 5)
@@ -60,7 +68,8 @@ def entry(price: float, trigger: str = "BELOW", **more: Any) -> Body:
 
 def exits(stop: float, target: float, **more: Any) -> tuple[Body, Body]:
     """Return a stop, with what `more` says of it, and a target."""
-    return rule("STOPLOSS", "IMMEDIATE", stop, **more), rule("TARGET", "IMMEDIATE", target)
+    # At the market: a limit at the price that was just there may wait long.
+    return rule("STOPLOSS", "IMMEDIATE", stop, **more), rule("TARGET", "IMMEDIATE", target, market_protection=-1)
 
 
 def gtt(*rules: Body, **changes: Any) -> Body:
@@ -154,25 +163,25 @@ async def test_a_waiting_order_is_shown_as_it_was_asked_for(trader: Trader) -> N
 
 
 @pytest.mark.parametrize(("trigger", "share"), [("ABOVE", 1.002), ("BELOW", 0.998)])
-async def test_an_entry_acts_when_the_price_comes_there(trader: Trader, trigger: str, share: float) -> None:
-    wanted = ticks(price(trader) * share)
-    number = await placed(trader, gtt(entry(wanted, trigger, market_protection=-1)))
+async def test_an_entry_acts_when_the_price_comes_there(alone: Trader, trigger: str, share: float) -> None:
+    wanted = ticks(price(alone) * share)
+    number = await placed(alone, gtt(entry(wanted, trigger, market_protection=-1)))
 
-    await until(trader, number, lambda found: found == ["COMPLETED"])
-    (order,) = await trader.data(BOOK)
-    (filled,) = (await details(trader, number))["rules"]
+    await until(alone, number, lambda found: found == ["COMPLETED"])
+    (order,) = await alone.data(BOOK)
+    (filled,) = (await details(alone, number))["rules"]
     assert (order["order_id"], order["status"], order["placed_by"]) == (filled["order_id"], "complete", "GTT")
     assert order["order_type"] == "MARKET"
     assert order["average_price"] == pytest.approx(wanted, rel=0.03)
-    assert await trader.data(GTT) == [], "what is over is shown by its number alone"
+    assert await alone.data(GTT) == [], "what is over is shown by its number alone"
 
 
-async def test_an_entry_without_protection_is_a_limit_order_at_its_price(trader: Trader) -> None:
-    wanted = ticks(price(trader) * 0.999)
-    number = await placed(trader, gtt(entry(wanted)))
+async def test_an_entry_without_protection_is_a_limit_order_at_its_price(alone: Trader) -> None:
+    wanted = ticks(price(alone) * 0.999)
+    number = await placed(alone, gtt(entry(wanted)))
 
-    await until(trader, number, lambda found: found != ["SCHEDULED"])
-    (order,) = await trader.data(BOOK)
+    await until(alone, number, lambda found: found != ["SCHEDULED"])
+    (order,) = await alone.data(BOOK)
     assert (order["order_type"], order["price"]) == ("LIMIT", wanted)
 
 
@@ -207,40 +216,38 @@ async def test_a_number_beyond_the_freeze_quantity_is_rejected_too(trader: Trade
     [(0.1, 1.004, ["COMPLETED", "CANCELLED", "COMPLETED"]), (0.996, FAR, ["COMPLETED", "COMPLETED", "CANCELLED"])],
 )
 async def test_of_two_exits_the_first_ends_the_other(
-    trader: Trader, stop: float, target: float, ends: list[str]
+    alone: Trader, stop: float, target: float, ends: list[str]
 ) -> None:
-    now = price(trader)
+    now = price(alone)
     wanted = entry(ticks(now * 1.05), "IMMEDIATE")
     both = exits(ticks(now * stop), target if target == FAR else ticks(now * target))
-    number = await placed(trader, gtt(wanted, *both))
-    assert await statuses(trader, number) == ["TRIGGERED", "PENDING", "PENDING"], "exits wait for the entry"
+    number = await placed(alone, gtt(wanted, *both))
+    assert await statuses(alone, number) == ["TRIGGERED", "PENDING", "PENDING"], "exits wait for the entry"
 
-    await until(trader, number, lambda found: found == ["COMPLETED", "SCHEDULED", "SCHEDULED"])
-    await until(trader, number, lambda found: found[1:] != ["SCHEDULED", "SCHEDULED"], minutes=240)
-    assert await until(trader, number, lambda found: "OPEN" not in found and "TRIGGERED" not in found) == ends
-    (flat,) = await trader.data(POSITIONS)
+    await until(alone, number, lambda found: found == ends, minutes=240)
+    (flat,) = await alone.data(POSITIONS)
     assert flat["quantity"] == 0
-    bought, sold = await trader.data(BOOK)
+    bought, sold = await alone.data(BOOK)
     assert [one["transaction_type"] for one in (bought, sold)] == ["BUY", "SELL"]
     assert {one["quantity"] for one in (bought, sold)} == {LOT}
 
 
-async def test_a_trailing_stop_follows_the_price_and_never_goes_back(trader: Trader) -> None:
-    now, gap = price(trader), ticks(price(trader) * 0.02)
+async def test_a_trailing_stop_follows_the_price_and_never_goes_back(alone: Trader) -> None:
+    now, gap = price(alone), ticks(price(alone) * 0.02)
     first = ticks(now * 0.5)
     body = gtt(entry(ticks(now * 1.05), "IMMEDIATE"), *exits(first, FAR, trailing_gap=gap))
-    number = await placed(trader, body)
-    await until(trader, number, lambda found: found[0] == "COMPLETED")
+    number = await placed(alone, body)
+    await until(alone, number, lambda found: found[0] == "COMPLETED")
 
     stops, best = [first], 0.0
-    while (await statuses(trader, number))[1] == "SCHEDULED":
-        pass_time(trader.running, 1)
-        best = max(best, price(trader))
-        stops.append((await details(trader, number))["rules"][1]["trigger_price"])
+    while (await statuses(alone, number))[1] == "SCHEDULED":
+        pass_time(alone.running, 1)
+        best = max(best, price(alone))
+        stops.append((await details(alone, number))["rules"][1]["trigger_price"])
     assert stops == sorted(stops)
     assert stops[-1] > first
     assert stops[-1] <= best + 0.05
-    assert (await until(trader, number, lambda found: found[1] == "COMPLETED"))[2] == "CANCELLED"
+    assert (await until(alone, number, lambda found: found[1] == "COMPLETED"))[2] == "CANCELLED"
 
 
 async def test_the_exits_end_with_an_entry_that_fails(trader: Trader) -> None:
@@ -264,18 +271,18 @@ async def test_what_waits_can_be_changed(trader: Trader) -> None:
     assert (order["quantity"], order["price"]) == (2 * LOT, 2.0)
 
 
-async def test_after_the_entry_its_exits_can_be_moved_and_its_quantity_not(trader: Trader) -> None:
-    now = price(trader)
+async def test_after_the_entry_its_exits_can_be_moved_and_its_quantity_not(alone: Trader) -> None:
+    now = price(alone)
     wanted = entry(ticks(now * 1.05), "IMMEDIATE")
-    number = await placed(trader, gtt(wanted, *exits(1.0, FAR)))
-    await until(trader, number, lambda found: found[0] == "COMPLETED")
+    number = await placed(alone, gtt(wanted, *exits(1.0, FAR)))
+    await until(alone, number, lambda found: found[0] == "COMPLETED")
     change = {"type": "MULTIPLE", "gtt_order_id": number, "quantity": LOT, "rules": [wanted, *exits(2.0, FAR)]}
 
-    more = await trader.client.put(MODIFY, json={**change, "quantity": 2 * LOT})
+    more = await alone.client.put(MODIFY, json={**change, "quantity": 2 * LOT})
     assert refusal(more) == (400, "UDAPI100040")
-    told(await trader.client.put(MODIFY, json=change))
-    assert [one["trigger_price"] for one in (await details(trader, number))["rules"]] == [ticks(now * 1.05), 2.0, FAR]
-    fewer = await trader.client.put(MODIFY, json={**change, "type": "SINGLE", "rules": [wanted]})
+    told(await alone.client.put(MODIFY, json=change))
+    assert [one["trigger_price"] for one in (await details(alone, number))["rules"]] == [ticks(now * 1.05), 2.0, FAR]
+    fewer = await alone.client.put(MODIFY, json={**change, "type": "SINGLE", "rules": [wanted]})
     assert refusal(fewer) == (400, "UDAPI100036")
 
 
