@@ -3,8 +3,6 @@
 The SDK is synchronous and runs in threads of its own; the simulator in the test's event loop.
 """
 
-import asyncio
-import queue
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from typing import Any, Final
@@ -12,21 +10,16 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 import upstox_client
-import websocket
 from upstox_client.rest import ApiException
 
 from algoexec.simulation.generated import generated_day
 from algoexec.simulator.server import RunningSimulator
+from tests.contract.official_sdk import API_VERSION, Heard, aimed_at, api_client, read
 from tests.integration.simulating import INDEX, settings, simulator
 
 FUTURE: Final = "NSE_FO|40001"
 EXPIRY: Final = "2026-10-27"
-PATIENCE_S: Final = 20
-API_VERSION: Final = "2.0"
-LIVE_SOCKET: Final = "wss://api.upstox.com"
-
-type Read = Callable[..., Any]
-"""Calls an SDK function in a thread and returns its answer."""
+__all__ = ["aimed_at"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,25 +30,9 @@ async def running() -> AsyncIterator[RunningSimulator]:
         yield running
 
 
-def api_client(running: RunningSimulator, token: str = "user:sdk") -> Any:  # noqa: S107 - made up
-    configuration = upstox_client.Configuration()
-    # On each copy: the constructor hands out shallow copies of the first one made in the process.
-    configuration.host = configuration.order_host = running.url
-    configuration.sandbox = False
-    configuration.access_token = token
-    return upstox_client.ApiClient(configuration)
-
-
 @pytest.fixture(scope="module")
 def api(running: RunningSimulator) -> Any:
     return api_client(running)
-
-
-async def read(function: Read, *arguments: object, **options: object) -> Any:
-    async with asyncio.timeout(PATIENCE_S):
-        answer = await asyncio.to_thread(function, *arguments, **options)
-    assert answer.status == "success"
-    return answer.data
 
 
 async def test_the_profile(api: Any) -> None:
@@ -160,43 +137,6 @@ async def test_the_authorized_address(api: Any) -> None:
     data = await read(upstox_client.WebsocketApi(api).get_market_data_feed_authorize_v3)
 
     assert data.authorized_redirect_uri.startswith("ws://127.0.0.1:")
-
-
-class Heard:
-    """What a streamer emitted, in order, handed over from the SDK's thread."""
-
-    def __init__(self, streamer: Any) -> None:
-        self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
-        for name in ("open", "message", "error", "close"):
-            streamer.on(name, lambda *values, name=name: self._events.put((name, values)))
-
-    async def until(self, name: str, wanted: Callable[[Any], bool] = lambda _: True) -> Any:
-        """Return the next event of that name that is wanted; an error nobody waits for fails the test."""
-        while True:
-            heard, values = await asyncio.to_thread(self._events.get, timeout=PATIENCE_S)
-            assert heard != "error" or name == "error", values
-            if heard == name and wanted(values):
-                return values
-
-    async def message(self, wanted: Callable[[Any], bool] = lambda _: True) -> Any:
-        """Return the next message that is wanted."""
-        (message,) = await self.until("message", lambda values: wanted(values[0]))
-        return message
-
-
-@pytest.fixture
-def aimed_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunningSimulator], None]:
-    """Point the streamer, whose address is fixed in the SDK, at a simulator."""
-    original = websocket.WebSocketApp
-
-    def aim(running: RunningSimulator) -> None:
-        def redirected(url: str, **options: Any) -> Any:
-            assert url.startswith(LIVE_SOCKET)
-            return original(url.replace(LIVE_SOCKET, running.url.replace("http", "ws")), **options)
-
-        monkeypatch.setattr("upstox_client.feeder.market_data_feeder_v3.websocket.WebSocketApp", redirected)
-
-    return aim
 
 
 async def test_the_streamer_is_redirected_and_reads_every_mode(
