@@ -15,7 +15,8 @@ from algoexec.api.tickets import Tickets
 from algoexec.domain.errors import DecodeError, DomainError
 from algoexec.engine.events import Mode
 from algoexec.ports.stores import Scope, Stores
-from algoexec.runtime.registry import Registry, SessionView
+from algoexec.runtime.registry import Registry
+from algoexec.runtime.views import SessionView
 from algoexec.telemetry import logger
 
 _log = logger("api")

@@ -9,7 +9,8 @@ from typing import Any
 from algoexec.api.schemas.market import CandleOut, PcrOut
 from algoexec.api.schemas.sessions import SessionOut
 from algoexec.ports.stores import Query
-from algoexec.runtime.registry import Registry, SessionView
+from algoexec.runtime.registry import Registry
+from algoexec.runtime.views import SessionView
 from algoexec.runtime.watcher import Standing
 
 _PAGE = 1000

@@ -1,55 +1,50 @@
 """All sessions of this process: made in the app's lifespan, the one way to command a session."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from algoexec.domain.calendar import Calendar, TradingDay
 from algoexec.domain.errors import (
     AlgoexecError,
-    BrokerError,
-    BrokerUnavailable,
-    DecodeError,
-    DomainError,
     StoreError,
     StoreUnavailable,
-    TokenRefused,
 )
-from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.market import Candle
 from algoexec.domain.options import OptionChain
-from algoexec.engine.effects import Status
 from algoexec.engine.events import (
     Event,
+    FlattenRequested,
     Halted,
     Mode,
     ParametersChanged,
     Resumed,
-    SessionCreated,
     StopReason,
     StopRequested,
     TokenReplaced,
+    TradeRulesChanged,
 )
-from algoexec.engine.state import EngineState
+from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.spill import Spill
-from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
+from algoexec.ports.stores import JournalEntry, KillSwitch, Page, Query, SessionRow, Stores
 from algoexec.ports.venue import Venue
+from algoexec.runtime.beginnings import Beginnings, Wanted, require_journal
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
+from algoexec.runtime.kill_switch import KillSwitchKeeper, holding_for
+from algoexec.runtime.preflight import Check
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner
-from algoexec.runtime.running import LEASE, NEVER_BEGAN, RunningSessions
+from algoexec.runtime.running import RunningSessions
 from algoexec.runtime.seat import OpenAccount, no_accounts
 from algoexec.runtime.shell import Canonical, Shell
 from algoexec.runtime.tokens import expiry_of
-from algoexec.strategy.decision import Ledger
+from algoexec.runtime.views import Dependency, Health, SessionView
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
@@ -72,39 +67,12 @@ class NotOwnedHere(AlgoexecError):
     """Another process runs the session."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionView:
-    """What is known of a session now.
-
-    `state` is None when it has no record yet. `feed_age_ms` is market milliseconds since
-    the newest frame, None when the session is not connected here.
-    """
-
-    row: SessionRow
-    state: EngineState | None
-    feed_age_ms: int | None = None
-    late_ticks: int = 0
+class PositionOpen(AlgoexecError):
+    """The session holds something, or is about to; the message says what."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
-    """Something the service needs. `detail` is for a person, None when all is well."""
-
-    detail: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether it answers."""
-        return self.detail is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """Whether the service can do its work, as it was found a moment ago."""
-
-    store: Dependency
-    venue: Dependency
-    sessions: dict[Status, int]
+class OtherAccount(AlgoexecError):
+    """The access token is of another broker account than the session's."""
 
 
 class Registry:
@@ -120,14 +88,14 @@ class Registry:
         canonical: Canonical,
         open_account: OpenAccount = no_accounts,
         spill: Spill | None = None,
+        algo: str | None = None,
     ) -> None:
         """Nothing runs before `running`; sessions trade at what `open_account` opens.
 
-        Without `spill` even exits wait for the journal.
+        Without `spill` even exits wait for the journal. `algo` is the name that live orders carry.
         """
         self.hub = hub
-        self._venue, self._stores, self._clock = venue, stores, clock
-        self._venue_name: str | None = None
+        self._stores, self._clock = stores, clock
         self._shell = Shell(
             journal=JournalWriter(stores.journal, clock),
             spill=spill,
@@ -141,69 +109,55 @@ class Registry:
             open_account=open_account,
         )
         self._running = RunningSessions(self._shell, venue=venue, stores=stores, clock=clock)
+        self._switches = KillSwitchKeeper(stores.kill_switches, self._running)
+        self._beginnings = Beginnings(
+            self._shell, venue=venue, stores=stores, switches=self._switches, owner=self._running.owner, algo=algo
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run sessions while the context lasts; those left active are taken up by the next start."""
         writers = [asyncio.create_task(self._shell.journal.run()), asyncio.create_task(self._shell.projector.run())]
-        keeper = asyncio.create_task(self._running.keep())
+        keepers = [asyncio.create_task(self._running.keep()), asyncio.create_task(self._switches.keep())]
         try:
             yield
         finally:
             # First: it would take up again what is being left.
-            await _cancel(keeper)
+            await _cancel(*keepers)
             await self._running.leave()
             self.hub.close("restart")
             await _cancel(*writers)
 
     async def create(
-        self, *, user_id: str, token: AccessToken | None, mode: Mode, parameters: Parameters
+        self,
+        *,
+        user_id: str,
+        token: AccessToken | None,
+        mode: Mode,
+        parameters: Parameters,
+        rules: TradeRules | None = None,
     ) -> SessionView:
-        """Begin a session for the trading day under way, or else for the next one.
-
-        Raises:
-            ActiveSessionExists: the user has one at this venue.
-            TokenRefused: the broker does not take the token.
-            BrokerUnavailable: the simulator, whose name is needed, does not answer.
-            StoreUnavailable: nothing was begun, or the session will be seen in the list when it was.
-        """
-        self._require_journal()
-        venue = await self.venue_name()
-        account, calendar = await self._ask_broker(token)
-        now = self._clock.now()
-        day = calendar.next_day(self._venue.clock.now())
-        row = SessionRow(
-            id="".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)),
-            user_id=user_id,
-            venue=venue,
-            mode=mode,
-            status=Status.STARTING,
-            is_active=True,
-            created_at=now,
-            day=day.date.isoformat(),
-            account=account,
-            owner=self._running.owner,
-            epoch=1,
-            lease_until=now + LEASE,
-        )
-        await self._stores.sessions.create(row)
-        try:
-            async with asyncio.timeout(_BEGIN_TIMEOUT_S):
-                # Only now: until then an earlier session could still be under way.
-                created = _created(row, day, parameters, await self._inherited(row))
-                if token is not None:
-                    await self._stores.tokens.put(row.id, token, expiry_of(token, now))
-                runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=account)
-        except TimeoutError as error:
-            # Its record may yet become durable: the keeper finds out, and takes it up or buries it.
-            raise StoreUnavailable("the journal does not answer; see whether the session was begun") from error
-        except AlgoexecError:
-            with suppress(StoreError):  # else the next keeper finds a session that never began
-                await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, account)
-                await self._stores.tokens.delete(row.id)
-            raise
+        """Begin a session for the trading day under way, or else for the next one; raises as `Beginnings.begin`."""
+        wanted = Wanted(user_id=user_id, token=token, mode=mode, parameters=parameters, rules=rules)
+        row, runner = await self._beginnings.begin(wanted)
         self._running.start(row, runner)
         return self._view(row)
+
+    async def preflight(self, *, user_id: str, token: AccessToken | None, mode: Mode) -> tuple[Check, ...]:
+        """Return what a session that this user began now would meet.
+
+        Raises:
+            BrokerUnavailable: the simulator, whose name is needed, has never answered.
+        """
+        return await self._beginnings.preflight(user_id, token, mode)
+
+    async def preflight_of(self, view: SessionView) -> tuple[Check, ...]:
+        """Return what the session meets now.
+
+        Raises:
+            StoreUnavailable: its token cannot be read.
+        """
+        return await self._beginnings.preflight_of(view.row, view.state)
 
     async def venue_name(self) -> str:
         """Return the venue's name; while it does not answer, the one it had.
@@ -211,12 +165,7 @@ class Registry:
         Raises:
             BrokerUnavailable: the simulator has never answered.
         """
-        try:
-            self._venue_name = await self._venue.name()
-        except BrokerUnavailable:
-            if self._venue_name is None:
-                raise
-        return self._venue_name
+        return await self._beginnings.venue_name()
 
     async def get(self, session_id: str, user_id: str | None) -> SessionView | None:
         """Return the session; None when there is none, or it belongs to another than `user_id`."""
@@ -226,7 +175,7 @@ class Registry:
         if self._running.get(session_id) is not None:
             return self._view(row)
         recovered = await recover(self._stores, session_id)
-        return _with_state(row, recovered.state if recovered else None)
+        return SessionView.of(row, recovered.state if recovered else None)
 
     async def list(self, query: Query, *, active: bool | None = None) -> Page[SessionView]:
         """Return sessions, newest first."""
@@ -236,7 +185,7 @@ class Registry:
             if self._running.get(row.id) is not None:
                 views.append(self._view(row))
             else:
-                views.append(_with_state(row, await self._stores.snapshots.newest(row.id)))
+                views.append(SessionView.of(row, await self._stores.snapshots.newest(row.id)))
         return Page(items=tuple(views), cursor=page.cursor)
 
     async def halt(self, session_id: str, *, by: str, reason: str) -> SessionView:
@@ -251,27 +200,63 @@ class Registry:
         """Rule the session by other parameters from the next candle on."""
         return await self._command(session_id, ParametersChanged(parameters=parameters))
 
+    async def change_rules(self, session_id: str, rules: TradeRules) -> SessionView:
+        """Trade by other rules; none of the day's limits becomes looser, the state says what holds."""
+        return await self._command(session_id, TradeRulesChanged(rules=rules))
+
+    async def flatten(self, session_id: str, *, by: str) -> SessionView:
+        """Get out of everything; the session goes on. It is flat only when fills say so."""
+        return await self._command(session_id, FlattenRequested(by=by))
+
     async def replace_token(self, session_id: str, token: AccessToken) -> SessionView:
         """Hand in a new access token.
 
         Raises:
             TokenRefused: the broker does not take it either.
+            OtherAccount: a session that trades stays at its account.
         """
         runner = await self._runner(session_id)
-        self._require_journal()
-        account, _ = await self._ask_broker(token)
+        require_journal(self._shell)
+        account, _ = await self._beginnings.ask_broker(token)
+        row = await self._stores.sessions.get(session_id)
+        known = None if row is None or runner.state.trading is None else row.account
+        if None not in (account, known) and account != known:
+            raise OtherAccount(f"the session trades at {known}, the token is of {account}")
         await self._stores.tokens.put(session_id, token, expiry_of(token, self._clock.now()))
         view = await self._command(session_id, TokenReplaced())
         self._shell.projector.status(runner.state, account)
         return view
 
-    async def stop(self, session_id: str) -> SessionView:
-        """End the session."""
+    async def stop(self, session_id: str, *, flatten: bool = False) -> SessionView:
+        """End the session as soon as it is flat; what it holds is sold first, if `flatten` says that it may be.
+
+        Raises:
+            PositionOpen: it holds something, or an order of it is working.
+        """
+        state = (await self._runner(session_id)).state
+        trade = None if state.trading is None else state.trading.trade
+        if trade is not None and state.stopping is None and not flatten:
+            raise PositionOpen(f"{trade.stage}: {trade.open_units} units of {trade.option.name} are held")
         view = await self._command(session_id, StopRequested(reason=StopReason.REQUESTED))
         with suppress(TimeoutError):  # it has ended all the same; the lists follow
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
                 await self._shell.projector.settled()
         return view
+
+    async def kill(self, switch: KillSwitch) -> None:
+        """Throw a kill switch: whatever trades under it gets out and begins nothing, until it is taken back."""
+        await self._stores.kill_switches.put(switch)
+        await self._switches.tell()
+
+    async def take_back(self, user_id: str | None) -> None:
+        """Take back the kill switch of a user, or with None that of everybody."""
+        await self._stores.kill_switches.delete(user_id)
+        await self._switches.tell()
+
+    async def killed(self, user_id: str | None) -> Sequence[KillSwitch]:
+        """Return the switches that are on for a user; with None all that are on."""
+        on = await self._stores.kill_switches.list()
+        return on if user_id is None else holding_for(on, user_id)
 
     def option_chain(self, session_id: str) -> OptionChain | None:
         """Return the newest polled chain of a session that runs here; None before the first poll."""
@@ -299,38 +284,9 @@ class Registry:
             sessions=self._running.by_status(),
         )
 
-    async def _ask_broker(self, token: AccessToken | None) -> tuple[str | None, Calendar]:
-        """Return whose token it is and the venue's calendar; ours when the broker does not answer."""
-        if token is None:
-            return None, Calendar()
-        market = self._venue.market_data(token)
-        try:
-            profile = await market.profile()
-            return profile.account, await market.calendar(self._venue.clock.now().year)
-        except TokenRefused:
-            raise
-        except (BrokerError, DecodeError) as error:
-            _log.warning("token not checked yet", error=str(error))
-            return None, Calendar()
-
-    async def _inherited(self, row: SessionRow) -> Ledger | None:
-        """Return the ledger of the user's newest earlier session of the same venue, day and mode."""
-        page = await self._stores.sessions.list(Query(user_id=row.user_id, limit=20), active=False)
-        for earlier in page.items:
-            if (earlier.venue, earlier.day, earlier.mode) != (row.venue, row.day, row.mode):
-                continue
-            try:
-                recovered = await recover(self._stores, earlier.id)
-            except (DecodeError, DomainError):
-                _log.exception("an earlier session cannot be read; nothing is inherited from it", session_id=earlier.id)
-                continue
-            if recovered is not None:
-                return recovered.state.ledger
-        return None
-
     async def _command(self, session_id: str, event: Event) -> SessionView:
         runner = await self._runner(session_id)
-        self._require_journal()
+        require_journal(self._shell)
         try:
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
                 state = await runner.ask(event)
@@ -339,11 +295,7 @@ class Registry:
         row = await self._stores.sessions.get(session_id)
         if row is None:
             raise StoreError(f"session {session_id} has no row")
-        return _with_state(row, state)
-
-    def _require_journal(self) -> None:
-        if self._shell.journal.failing_for:
-            raise StoreUnavailable("the journal cannot be written now; nothing was done")
+        return SessionView.of(row, state)
 
     async def _runner(self, session_id: str) -> SessionRunner:
         if (runner := self._running.get(session_id)) is not None:
@@ -360,7 +312,7 @@ class Registry:
         runner = self._running.get(row.id)
         if runner is None:
             return SessionView(row=row, state=None)
-        view, desk = _with_state(row, runner.state), runner.desk
+        view, desk = SessionView.of(row, runner.state), runner.desk
         return view if desk is None else replace(view, feed_age_ms=desk.feed_age_ms(), late_ticks=desk.late_ticks)
 
 
@@ -368,23 +320,3 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _created(row: SessionRow, day: TradingDay, parameters: Parameters, inherited: Ledger | None) -> SessionCreated:
-    return SessionCreated(
-        session_id=row.id,
-        user_id=row.user_id,
-        mode=row.mode,
-        venue=row.venue,
-        underlying=BANK_NIFTY,
-        day=day,
-        parameters=parameters,
-        inherited=inherited,
-    )
-
-
-def _with_state(row: SessionRow, state: EngineState | None) -> SessionView:
-    """Return the view; the row's status may lag behind the state's."""
-    if state is not None and row.is_active:  # a row that is over has the last word: its session may have been buried
-        row = replace(row, status=state.status, reason=state.reason, is_active=not state.status.is_over)
-    return SessionView(row=row, state=state)

@@ -17,14 +17,17 @@ from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import JournalEntry, Query
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.recovery import fold, recover
-from algoexec.runtime.registry import Registry, SessionView
+from algoexec.runtime.registry import Registry
+from algoexec.runtime.views import SessionView
 from algoexec.storage.codec import canonical
 from algoexec.strategy.parameters import Parameters
 from tests.unit.runtime.scripted import MADE_UP, Bars, Venue, ticks
 from tests.unit.runtime.warped import START, LoopClock, until
 
 ANN: Final = AccessToken("user:ann")
-_STORES: Final = ("journal", "snapshots", "sessions", "projections", "tokens", "api_keys", "idempotency")
+_STORES: Final = (
+    "journal", "snapshots", "sessions", "projections", "tokens", "api_keys", "idempotency", "kill_switches",
+)  # fmt: skip
 
 
 class Link:

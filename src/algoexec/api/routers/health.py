@@ -9,7 +9,7 @@ from algoexec.api.dependencies import Options, Reader, Sessions
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.metrics import CONTENT_TYPE, Metrics
 from algoexec.engine.effects import Status
-from algoexec.runtime.registry import Dependency
+from algoexec.runtime.views import Dependency
 
 router = APIRouter(tags=["service"])
 

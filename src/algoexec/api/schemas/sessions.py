@@ -10,7 +10,7 @@ from algoexec.engine.effects import Status
 from algoexec.engine.events import FeedStatus, Mode
 from algoexec.engine.state import EngineState
 from algoexec.ports.stores import JournalEntry
-from algoexec.runtime.registry import SessionView
+from algoexec.runtime.views import SessionView
 
 UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@:|-]{1,64}$")]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=4096)]

@@ -1,0 +1,50 @@
+"""What the registry tells of its sessions and of itself."""
+
+from dataclasses import dataclass, replace
+
+from algoexec.engine.effects import Status
+from algoexec.engine.state import EngineState
+from algoexec.ports.stores import SessionRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """What is known of a session now.
+
+    `state` is None when it has no record yet. `feed_age_ms` is market milliseconds since
+    the newest frame, None when the session is not connected here.
+    """
+
+    row: SessionRow
+    state: EngineState | None
+    feed_age_ms: int | None = None
+    late_ticks: int = 0
+
+    @classmethod
+    def of(cls, row: SessionRow, state: EngineState | None) -> "SessionView":
+        """Return the view; the row's status may lag behind the state's."""
+        # A row that is over has the last word: its session may have been buried.
+        if state is not None and row.is_active:
+            row = replace(row, status=state.status, reason=state.reason, is_active=not state.status.is_over)
+        return cls(row=row, state=state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Something the service needs. `detail` is for a person, None when all is well."""
+
+    detail: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it answers."""
+        return self.detail is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the service can do its work, as it was found a moment ago."""
+
+    store: Dependency
+    venue: Dependency
+    sessions: dict[Status, int]
