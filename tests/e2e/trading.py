@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 import httpx
@@ -31,6 +30,7 @@ from algoexec.storage.codec import canonical
 from algoexec.strategy.parameters import Parameters
 
 USER: Final = "ann"
+_MINUTE: Final = timedelta(minutes=1)
 RULES: Final = TradeRules(risk_pct=3.0, max_daily_loss=60_000_00, max_consecutive_losses=20)
 """Lots of several units, and a day that is not cut short by its limits."""
 
@@ -76,13 +76,13 @@ class Traded:
         lowest = 0
         nets: Counter[str] = Counter()
         for trade in self.book["trades"]:
-            nets[trade["instrument"]] += trade["quantity"] * (1 if trade["side"] == "BUY" else -1)
+            nets[trade["instrument"]] += trade["quantity"] if trade["side"] == "BUY" else -trade["quantity"]
             lowest = min(lowest, nets[trade["instrument"]])
         return lowest
 
     def exchange_gross(self) -> int:
         """What the exchange says that all trades brought, before charges."""
-        return round((self.book["cash"] - self.book["opening"]) * 100)
+        return round((float(self.book["cash"]) - float(self.book["opening"])) * 100)
 
 
 async def trade_at(
