@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from algoexec.adapters.memory.stores import MemoryStores
@@ -11,15 +11,21 @@ from algoexec.domain.calendar import regular_session
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.market import MINUTE, Candle, Provenance
 from algoexec.domain.options import PcrReading
-from algoexec.engine.effects import Frame, Status
+from algoexec.domain.orders import OrderReport, OrderStatus, OrderTicket
+from algoexec.engine.effects import Effect, Frame, QuoteOption, ReadFunds, ReadPosition, Status, SubmitOrder
 from algoexec.engine.events import (
     CandleClosed,
     ChainPolled,
     DayPrepared,
+    DeadlinePassed,
     Event,
     FeedChanged,
     FeedStatus,
+    FundsRead,
+    Marked,
     Mode,
+    OrderReported,
+    PositionRead,
     Record,
     SessionCreated,
     StopReason,
@@ -27,13 +33,17 @@ from algoexec.engine.events import (
     WarmedUp,
 )
 from algoexec.engine.state import EngineState
-from algoexec.engine.step import step
+from algoexec.engine.step import changes, next_deadline, step
+from algoexec.engine.trading.marks import IndexMark, OptionMark
+from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.stores import JournalEntry, SessionRow
 from algoexec.strategy.parameters import Parameters
 from tests.contract.given import contracts
 
 VENUE: Final = "scripted"
 DAY: Final = regular_session(date(2026, 11, 20))
+RULES: Final = TradeRules(risk_pct=4.0, max_daily_loss=100_000_00, max_consecutive_losses=100)
+"""Enough to trade all day."""
 
 
 @dataclass(frozen=True)
@@ -59,36 +69,111 @@ class Recorded:
         await stores.sessions.set_status(self.row.id, Status.STOPPED, "requested", "AB1234")
 
 
-def recorded(session_id: str, user_id: str, *, seed: int = 1) -> Recorded:
-    """Return the day of `seed`: a random walk with bursts, polls, and a feed that broke once."""
+def recorded(session_id: str, user_id: str, *, seed: int = 1, mode: Mode = Mode.SIGNALS) -> Recorded:
+    """Return the day of `seed`: a random walk with bursts, polls, and a feed that broke once.
+
+    In other modes than `signals` its orders meet a broker that fills everything at its limit.
+    """
     row = SessionRow(
         id=session_id,
         user_id=user_id,
         venue=VENUE,
-        mode=Mode.SIGNALS,
+        mode=mode,
         status=Status.STARTING,
         is_active=True,
         created_at=DAY.opens_at - timedelta(minutes=5),
         day=DAY.date.isoformat(),
     )
-    state: EngineState | None = None
-    entries = []
-    for seq, (after, event) in enumerate(_events(row, random.Random(seed)), start=1):
-        record = Record(seq=seq, at=DAY.opens_at + after, event=event)
-        moved = step(state, record)
-        state = moved.state
-        entries.append(
+    chance = random.Random(seed)
+    journal = _Journal(row, chance)
+    for after, event in _events(row, chance):
+        journal.wait_until(DAY.opens_at + after)
+        journal.take(DAY.opens_at + after, event)
+        if isinstance(event, CandleClosed):
+            journal.mark(DAY.opens_at + after, event.candle.close)
+    return Recorded(row, tuple(journal.entries))
+
+
+class _Journal:
+    """Steps what happens, and what a broker that never says no would answer."""
+
+    def __init__(self, row: SessionRow, chance: random.Random) -> None:
+        self.entries: list[JournalEntry] = []
+        self._row, self._chance = row, chance
+        self._state: EngineState | None = None
+        self._premium = 200.0
+        self._placed = 0
+
+    def wait_until(self, at: datetime) -> None:
+        """Let deadlines pass that come before `at`."""
+        while self._state is not None and (due := next_deadline(self._state)) is not None and due < at:
+            self.take(due, DeadlinePassed())
+
+    def take(self, at: datetime, event: Event) -> None:
+        record = Record(seq=len(self.entries) + 1, at=at, event=event)
+        moved = step(self._state, record)
+        if not changes(self._state, moved):
+            return
+        self._state = moved.state
+        self.entries.append(
             JournalEntry(
-                session_id=session_id,
+                session_id=self._row.id,
                 epoch=1,
                 engine="1",
-                recorded_at=record.at,
+                recorded_at=at,
                 record=record,
                 effects=moved.effects,
                 frames=moved.frames,
             )
         )
-    return Recorded(row, tuple(entries))
+        for effect in moved.effects:
+            for answer in self._answers(effect, at):
+                self.take(at, answer)
+
+    def mark(self, at: datetime, index: float) -> None:
+        """Show prices while something is held: the premium walks too."""
+        assert self._state is not None
+        trading = self._state.trading
+        if trading is not None and trading.trade is not None:
+            self._premium = max(20.0, self._premium + self._chance.gauss(0, 12))
+            self.take(
+                at, Marked(index=IndexMark(price=index, at=at), option=trading.trade.option.key, mark=self._at(at))
+            )
+
+    def _at(self, at: datetime) -> OptionMark:
+        bid = round(self._premium * 20) / 20
+        return OptionMark(bid=bid, ask=round(bid + 0.1, 2), quoted_at=at, last=bid, traded_at=at, delta=0.5)
+
+    def _answers(self, effect: Effect, at: datetime) -> Iterator[Event]:
+        assert self._state is not None
+        match effect:
+            case ReadFunds():
+                yield FundsRead(available=500_000_00)
+            case QuoteOption(instrument=option):
+                yield Marked(index=None, option=option, mark=self._at(at))
+            case SubmitOrder(ticket=ticket):
+                self._placed += 1
+                for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.COMPLETE, ticket.quantity)):
+                    yield OrderReported(report=_report(ticket, str(self._placed), status, filled))
+            case ReadPosition(instrument=option):
+                trade = self._state.trading.trade if self._state.trading else None
+                yield PositionRead(instrument=option, net=trade.open_units if trade else 0, mark=self._at(at))
+            case _:
+                pass
+
+
+def _report(ticket: OrderTicket, number: str, status: OrderStatus, filled: int) -> OrderReport:
+    return OrderReport(
+        order_id=number,
+        id=ticket.id,
+        instrument=ticket.instrument,
+        side=ticket.side,
+        status=status,
+        quantity=ticket.quantity,
+        filled=filled,
+        average_price=ticket.price if filled else None,
+        price=ticket.price,
+    )
 
 
 def _events(row: SessionRow, chance: random.Random) -> Iterator[tuple[timedelta, Event]]:
@@ -104,6 +189,7 @@ def _events(row: SessionRow, chance: random.Random) -> Iterator[tuple[timedelta,
             day=DAY,
             parameters=Parameters(),
             inherited=None,
+            rules=None if row.mode is Mode.SIGNALS else RULES,
         ),
     )
     yield early, DayPrepared(contracts=contracts(40))

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,15 +16,19 @@ from referencing.jsonschema import DRAFT202012
 
 from algoexec.api.directory import CallersSessions
 from algoexec.api.routers import socket
+from algoexec.engine.events import Mode
+from algoexec.engine.trading.marks import OptionMark
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.tally import Tally
+from algoexec.engine.trading.trade import TradingState
+from algoexec.runtime.marks import day_result
 from algoexec.runtime.watcher import Filter, HubOptions
 from algoexec.runtime.wire import TOPICS
 from tests.api.recorded import recorded
 from tests.api.support import running_service
 from tests.api.test_stream import connected, flap
 from tests.conftest import ROOT
-
-LATER = {"pnl"}
-"""Topics whose frames come with the orders."""
+from tests.contract.given import state
 
 
 @cache
@@ -71,7 +76,8 @@ def check(text: str) -> str:
 
 
 async def test_every_kind_of_frame_is_as_it_is_described() -> None:
-    day = recorded("recordedsession0", "asha")
+    day = recorded("recordedsession0", "asha", mode=Mode.PAPER)
+    trading = TradingState(rules=TradeRules(), tally=Tally(realised=-1_240_50, trades=3, losses_in_a_row=1))
     seen: set[str] = set()
     async with running_service(hub=HubOptions(heartbeat=0.05)) as service, service.client() as http:
         await day.keep(service.stores)
@@ -82,6 +88,9 @@ async def test_every_kind_of_frame_is_as_it_is_described() -> None:
             watcher = service.registry.hub.watch(Filter(session_id=wanted), sessions, since)
             update = {"start": service.clock.now(), "open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5}
             service.registry.hub.publish_volatile(session["id"], "asha", "candle_update", service.clock.now(), update)
+            profit = day_result(replace(state(), trading=trading), OptionMark())
+            assert profit is not None
+            service.registry.hub.publish_volatile(day.row.id, "asha", "pnl", service.clock.now(), profit)
             async with watcher, aclosing(watcher.messages()) as messages, asyncio.timeout(10):
                 async for message in messages:
                     seen.add(check(message.text))
@@ -94,7 +103,7 @@ async def test_every_kind_of_frame_is_as_it_is_described() -> None:
 def test_every_topic_is_described_and_no_other() -> None:
     always = {"snapshot", "heartbeat", "gap", "ticket"}
 
-    assert set(validators()) - always == TOPICS - LATER
+    assert set(validators()) - always == TOPICS
 
 
 def test_the_examples_are_frames() -> None:

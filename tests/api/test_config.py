@@ -12,7 +12,7 @@ from algoexec.strategy.parameters import Parameters
 
 
 def test_every_number_of_the_strategy_can_be_set_and_has_its_default() -> None:
-    assert set(SessionConfig.model_fields) - {"patterns"} == set(Parameters._fields) - {"enabled"}
+    assert set(SessionConfig.model_fields) - {"patterns", "trading"} == set(Parameters._fields) - {"enabled"}
     assert SessionConfig().parameters() == Parameters()
     assert all(field.description for field in SessionConfig.model_fields.values())
 
@@ -23,7 +23,7 @@ def test_a_pattern_switches_its_candidates(pattern: Pattern) -> None:
 
     on = [candidate.pattern for bit, candidate in enumerate(CANDIDATES) if alone.enabled >> bit & 1]
     assert set(on) == {pattern}
-    assert SessionConfig.of(alone).patterns == [pattern]
+    assert SessionConfig.of(alone, None).patterns == [pattern]
 
 
 def test_no_pattern_and_all_patterns() -> None:
@@ -34,7 +34,7 @@ def test_no_pattern_and_all_patterns() -> None:
 def test_there_and_back_changes_nothing() -> None:
     changed = Parameters()._replace(pcr_call_min=0.9, lock_minutes=0, enabled=0b11)
 
-    assert SessionConfig.of(changed).parameters() == changed
+    assert SessionConfig.of(changed, None).parameters() == changed
 
 
 async def test_the_schema_is_enough_for_a_form(local: httpx.AsyncClient) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from algoexec.api.trading_config import TradingChanges, TradingConfig
 from algoexec.domain.signals import Pattern
+from algoexec.engine.trading.rules import TradeRules
 from algoexec.strategy.decision import CANDIDATES
 from algoexec.strategy.parameters import Parameters
 
@@ -98,6 +100,9 @@ class ConfigChanges(BaseModel):
         max_length=len(Pattern),
         description="The setups that are looked for; the others are switched off.",
     )
+    trading: TradingChanges | None = Field(
+        default=None, description="What may be risked and how it is traded, in modes `paper` and `live`."
+    )
 
 
 class SessionConfig(ConfigChanges):
@@ -105,6 +110,12 @@ class SessionConfig(ConfigChanges):
 
     Minutes of the day count from midnight in India: 09:15 is 555. Percentages are per cent.
     """
+
+    trading: TradingConfig | None = Field(
+        default=None,
+        description="What may be risked and how it is traded: defaults where it is left out in modes `paper` and "
+        "`live`, null in mode `signals`.",
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -115,29 +126,33 @@ class SessionConfig(ConfigChanges):
         return self
 
     @classmethod
-    def of(cls, parameters: Parameters) -> "SessionConfig":
-        """Return the configuration that leads to `parameters`."""
+    def of(cls, parameters: Parameters, rules: TradeRules | None) -> "SessionConfig":
+        """Return the configuration that leads to `parameters` and `rules`; None: nothing is traded."""
         numbers = parameters._asdict()
         enabled = numbers.pop("enabled")
         on = {candidate.pattern for bit, candidate in enumerate(CANDIDATES) if enabled >> bit & 1}
         # Not checked: what a session runs with is shown even if the bounds were others when it began.
-        return SessionConfig.model_construct(**numbers, patterns=[pattern for pattern in Pattern if pattern in on])
+        return SessionConfig.model_construct(
+            **numbers,
+            patterns=[pattern for pattern in Pattern if pattern in on],
+            trading=None if rules is None else TradingConfig.of(rules),
+        )
 
     def parameters(self) -> Parameters:
         """Return what the strategy is given."""
-        numbers = self.model_dump(exclude={"patterns"})
+        numbers = self.model_dump(exclude={"patterns", "trading"})
         on = set(self.patterns)
         enabled = sum(1 << bit for bit, candidate in enumerate(CANDIDATES) if candidate.pattern in on)
         return Parameters(**numbers, enabled=enabled)
 
     def changed_by(self, changes: ConfigChanges) -> "SessionConfig":
-        """Return this configuration with the fields that `changes` names, checked together.
+        """Return this configuration with the strategy's numbers that `changes` names, checked together.
 
         Raises:
             ValidationError: they contradict each other.
         """
-        given: Mapping[str, Any] = changes.model_dump(include=changes.model_fields_set)
-        return SessionConfig.model_validate({**self.model_dump(), **given})
+        given: Mapping[str, Any] = changes.model_dump(include=changes.model_fields_set - {"trading"})
+        return SessionConfig.model_validate({**self.model_dump(exclude={"trading"}), **given})
 
 
 def _in_order(config: SessionConfig, lower: str, upper: str) -> None:

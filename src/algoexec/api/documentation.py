@@ -30,8 +30,15 @@ sessions, a service's everybody's; what belongs to another user is `404`. On a m
 JWT set up, no credential is needed.
 
 ## Times, prices, lists
-Times are UTC. Prices are index points or rupees, never rounded here. `null` means not known, which is not zero. Lists
-are newest first; `cursor` of a page, handed back, gets the next one.
+Times are UTC. Prices are index points or rupees, never rounded here. Money is rupees, a number with two decimals at
+most. `null` means not known, which is not zero. Lists are newest first; `cursor` of a page, handed back, gets the next
+one.
+
+## Trading
+Mode `signals` only tells. Mode `paper` trades at live prices without an order leaving; mode `live` needs the scope
+`live`, `config.trading.capital` and `max_daily_loss`, and a green `POST /preflight`. What is held is watched until it
+is flat: `POST …/flatten` gets out, `POST …/halt` forbids entries, `POST /kill-switch` does both for all sessions of a
+user and stays on. `DELETE /sessions/{{id}}` refuses while something is held, unless told to `flatten`.
 
 ## Problems
 Every failure is `{MEDIA_TYPE}` (RFC 9457): switch on `code` (`type` is `{TYPE_PREFIX}` and the code), show `detail`.
@@ -44,6 +51,7 @@ Every failure is `{MEDIA_TYPE}` (RFC 9457): switch on `code` (`type` is `{TYPE_P
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "sessions", "description": "Begin, look, change, end."},
     {"name": "signals", "description": "What the strategy saw: signals, and candidates that were rejected."},
+    {"name": "trading", "description": "Orders and trades, the preflight, the kill switch."},
     {"name": "market", "description": "Put-call ratios, the option chain, candles with indicators."},
     {"name": "stream", "description": "Frames as they happen."},
     {"name": "configuration", "description": "What can be configured."},

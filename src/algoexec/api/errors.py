@@ -20,8 +20,9 @@ from algoexec.domain.errors import (
     StoreUnavailable,
     TokenRefused,
 )
-from algoexec.ports.stores import ActiveSessionExists, InvalidCursor
-from algoexec.runtime.registry import NotOwnedHere, SessionIsOver
+from algoexec.ports.stores import AccountInUse, ActiveSessionExists, InvalidCursor
+from algoexec.runtime.kill_switch import KillSwitchOn
+from algoexec.runtime.registry import NotOwnedHere, OtherAccount, PositionOpen, SessionIsOver
 from algoexec.telemetry import logger
 
 _log = logger("api")
@@ -51,6 +52,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "session-exists": Kind(
         409, "The user already has an active session", "One per user and venue; `session_id` names it."
     ),
+    "account-in-use": Kind(409, "The account is traded already", "Another live session trades this broker account."),
+    "position-open": Kind(
+        409, "Something is held", "The session holds a position or an order of it works; see `flatten`."
+    ),
+    "kill-switch-on": Kind(409, "The kill switch is on", "Nothing that trades begins until `DELETE /kill-switch`."),
+    "preflight-failed": Kind(
+        409, "Not ready to trade", "Something that mode `live` needs is missing; `checks` lists it."
+    ),
+    "other-account": Kind(409, "Another account's token", "A session that trades stays at its broker account."),
     "session-over": Kind(409, "The session is over", "It has stopped or failed and takes no more commands."),
     "session-elsewhere": Kind(409, "Another process runs the session", "Its lease is held elsewhere; try again."),
     "request-in-progress": Kind(409, "The first request is still running", "The same Idempotency-Key, too early."),
@@ -77,6 +87,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "identity-unavailable": Kind(503, "The identity provider does not answer", "Its keys cannot be fetched now."),
 }
 """Every problem this API can answer with, by its code."""
+
+
+_CONFLICTS: Final[Mapping[type[Exception], str]] = {
+    AccountInUse: "account-in-use",
+    KillSwitchOn: "kill-switch-on",
+    PositionOpen: "position-open",
+    OtherAccount: "other-account",
+}
+"""Failures that say in their own words what is in the way."""
 
 
 class FieldError(BaseModel):
@@ -157,6 +176,8 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return ApiProblem("invalid-cursor")
         case SessionIsOver():
             return ApiProblem("session-over")
+        case AccountInUse() | KillSwitchOn() | PositionOpen() | OtherAccount():
+            return ApiProblem(_CONFLICTS[type(error)], str(error) or None)
         case NotOwnedHere() | FenceLost():
             return ApiProblem("session-elsewhere", headers={"Retry-After": "10"})
         case StoreUnavailable():
@@ -173,6 +194,15 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return None
 
 
+def missing(*fields: str, why: str) -> ApiProblem:
+    """Return the problem of a request that lacks `fields`, or that has what it must not have."""
+    return ApiProblem(
+        "invalid-request",
+        f"{', '.join(fields)}: {why}",
+        errors=[{"field": field, "message": why, "code": "missing"} for field in fields],
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every failure of `app` with a problem."""
     for kind in (
@@ -180,6 +210,7 @@ def install(app: FastAPI) -> None:
         ActiveSessionExists,
         InvalidCursor,
         SessionIsOver,
+        *_CONFLICTS,
         NotOwnedHere,
         FenceLost,
         StoreUnavailable,

@@ -1,12 +1,11 @@
 """Sessions: begin, look, change, end."""
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response, status
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
+from algoexec.api.commanding import NOT_TRADED, checked_rules, named, named_user, require_green, token_of
 from algoexec.api.config import ConfigChanges, SessionConfig
 from algoexec.api.dependencies import (
     CommandedSession,
@@ -19,7 +18,7 @@ from algoexec.api.dependencies import (
     require,
     scope_for,
 )
-from algoexec.api.errors import ApiProblem, problems
+from algoexec.api.errors import ApiProblem, missing, problems
 from algoexec.api.idempotency import IDEMPOTENT, IdempotentRoute
 from algoexec.api.schemas.lists import Asked, Limit, PageOf
 from algoexec.api.schemas.sessions import (
@@ -31,7 +30,13 @@ from algoexec.api.schemas.sessions import (
     SessionChanges,
     SessionOut,
 )
+from algoexec.api.schemas.trading import PreflightOut
+from algoexec.api.trading_config import TradingConfig
+from algoexec.engine.events import Mode
+from algoexec.engine.trading.flow import is_flat
+from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
+from algoexec.runtime.views import SessionView
 from algoexec.strategy.parameters import Parameters
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=IdempotentRoute)
@@ -40,6 +45,9 @@ _READ: Final = ("unauthenticated", "forbidden", "database-unavailable")
 _ONE: Final = (*_READ, "session-not-found", "session-unreadable")
 _COMMAND: Final = (*_ONE, "session-over", "session-elsewhere", "invalid-request")
 _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
+_STILL: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": SessionOut, "description": "It is under way: something is still held or working."}
+}
 
 
 @router.post(
@@ -49,7 +57,8 @@ _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
     summary="Begin a session",
     dependencies=IDEMPOTENT,
     responses=problems(
-        *_READ, *_KEYED, "session-exists", "invalid-request", "mode-not-available", "broker-token-rejected",
+        *_READ, *_KEYED, "session-exists", "account-in-use", "kill-switch-on", "preflight-failed", "invalid-request",
+        "mode-not-available", "broker-token-rejected",
         "broker-refused", "broker-answer-unreadable", "broker-unavailable",
     ),
 )  # fmt: skip
@@ -58,19 +67,22 @@ async def create_session(
 ) -> SessionOut:
     """Begin a session for the trading day under way, or for the next one when the market is closed.
 
-    A user has one active session. The access token is checked with the broker; should the
-    broker not answer, the session is STARTING and goes on trying.
+    A user has one active session, a broker account one that is `live`. The access token is
+    checked with the broker; should the broker not answer, the session is STARTING and goes on
+    trying. In modes `paper` and `live` counters, limits and halts of the day's earlier sessions
+    go on: `config.trading` of the answer is what holds.
     """
     if body.mode not in options.modes:
         raise ApiProblem("mode-not-available", f"Mode `{body.mode}` is not available here.")
     require(caller, scope_for(body.mode))
-    user_id = body.user_id or caller.user_id
-    if user_id is None:
-        raise _invalid("body.user_id", "a service credential must say whose session it is")
-    if not caller.may_act_for(user_id):
-        raise ApiProblem("forbidden", "This credential may only begin sessions of its own user.")
-    token = AccessToken(body.access_token.get_secret_value()) if body.access_token else None
-    view = await registry.create(user_id=user_id, token=token, mode=body.mode, parameters=body.config.parameters())
+    user_id = named_user(caller, body.user_id, "body.user_id")
+    rules = checked_rules(body)
+    token = token_of(body.access_token)
+    if body.mode is Mode.LIVE:
+        await require_green(registry, user_id, token)
+    view = await registry.create(
+        user_id=user_id, token=token, mode=body.mode, parameters=body.config.parameters(), rules=rules
+    )
     response.headers["Location"] = f"/sessions/{view.row.id}"
     return SessionOut.of(view)
 
@@ -103,21 +115,54 @@ async def get_session(session: OwnSession) -> SessionOut:
     "/{session_id}", operation_id="changeSession", summary="Change the configuration", responses=problems(*_COMMAND)
 )
 async def change_session(session: CommandedSession, body: SessionChanges, registry: Sessions) -> SessionOut:
-    """Use other numbers from the next candle on. The change is journaled."""
+    """Use other numbers from the next candle on, and trade by other rules at once. The change is journaled.
+
+    None of the day's limits becomes looser today: `config.trading` of the answer is what holds.
+    """
     before = session.state.parameters if session.state else Parameters()
-    parameters = _changed(before, body.config)
-    return SessionOut.of(await registry.change_parameters(session.row.id, parameters))
+    parameters, rules = _changed(before, body.config), _changed_rules(session, body.config)
+    view = session
+    # Both were checked before either is done.
+    if rules is None or body.config.model_fields_set != {"trading"}:
+        view = await registry.change_parameters(session.row.id, parameters)
+    if rules is not None:
+        view = await registry.change_rules(session.row.id, rules)
+    return SessionOut.of(view)
 
 
 @router.delete(
     "/{session_id}",
     operation_id="stopSession",
     summary="End a session",
-    responses=problems(*_COMMAND),
+    responses={**_STILL, **problems(*_COMMAND, "position-open")},
 )
-async def stop_session(session: CommandedSession, registry: Sessions) -> SessionOut:
-    """End the session for good; its token is deleted. Its signals and its journal stay."""
-    return SessionOut.of(await registry.stop(session.row.id))
+async def stop_session(
+    session: CommandedSession,
+    registry: Sessions,
+    response: Response,
+    *,
+    flatten: Annotated[bool, Query(description="Sell what is held first; the session ends when it is flat.")] = False,
+) -> SessionOut:
+    """End the session for good; its token is deleted. What it saw, did and traded stays.
+
+    With a position or a working order it goes on, unless `flatten` says that everything may be
+    sold: then the answer is `202`, and the session is STOPPING until fills say that it is flat.
+    """
+    return _under_way(await registry.stop(session.row.id, flatten=flatten), response)
+
+
+@router.post(
+    "/{session_id}/flatten",
+    operation_id="flattenSession",
+    summary="Get out of everything",
+    dependencies=IDEMPOTENT,
+    responses={**_STILL, **problems(*_COMMAND, *_KEYED)},
+)
+async def flatten_session(
+    session: CommandedSession, caller: Trader, registry: Sessions, response: Response
+) -> SessionOut:
+    """Cancel entries and sell what is held; the session goes on, and may begin new trades."""
+    return _under_way(await registry.flatten(session.row.id, by=caller.id), response)
 
 
 @router.post(
@@ -143,7 +188,7 @@ async def halt_session(
     responses=problems(*_COMMAND, *_KEYED),
 )
 async def resume_session(session: CommandedSession, caller: Trader, registry: Sessions) -> SessionOut:
-    """Undo `halt`."""
+    """Undo `halt`, and unlock the day after the breaker has locked it. The kill switch stays as it is."""
     return SessionOut.of(await registry.resume(session.row.id, by=caller.id))
 
 
@@ -152,12 +197,23 @@ async def resume_session(session: CommandedSession, caller: Trader, registry: Se
     operation_id="replaceToken",
     summary="Hand in a new access token",
     dependencies=IDEMPOTENT,
-    responses=problems(*_COMMAND, *_KEYED, "broker-token-rejected"),
+    responses=problems(*_COMMAND, *_KEYED, "broker-token-rejected", "other-account"),
 )
 async def replace_token(session: CommandedSession, body: NewToken, registry: Sessions) -> SessionOut:
     """Broker tokens die each night at 03:30 IST; a session in NEEDS_TOKEN goes on with the new one."""
     token = AccessToken(body.access_token.get_secret_value())
     return SessionOut.of(await registry.replace_token(session.row.id, token))
+
+
+@router.get(
+    "/{session_id}/preflight",
+    operation_id="getPreflight",
+    summary="Could the session trade now?",
+    responses=problems(*_ONE),
+)
+async def get_preflight(session: OwnSession, registry: Sessions) -> PreflightOut:
+    """Look at everything that trading needs, with the session's own token."""
+    return PreflightOut.of(await registry.preflight_of(session))
 
 
 @router.get(
@@ -178,15 +234,23 @@ async def get_journal(
     return JournalOut(items=[JournalEntryOut.of(entry) for entry in entries])
 
 
+def _under_way(view: SessionView, response: Response) -> SessionOut:
+    """Return the session; 202 while it has something to get out of."""
+    if view.state is not None and not is_flat(view.state):
+        response.status_code = status.HTTP_202_ACCEPTED
+    return SessionOut.of(view)
+
+
 def _changed(before: Parameters, changes: ConfigChanges) -> Parameters:
-    try:
-        return SessionConfig.of(before).changed_by(changes).parameters()
-    except ValidationError as error:
-        places = [{**one, "loc": ("body", "config", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RequestValidationError(places) from error
+    with named("body", "config"):
+        return SessionConfig.of(before, None).changed_by(changes).parameters()
 
 
-def _invalid(field: str, message: str) -> ApiProblem:
-    return ApiProblem(
-        "invalid-request", f"{field}: {message}", errors=[{"field": field, "message": message, "code": "missing"}]
-    )
+def _changed_rules(session: SessionView, changes: ConfigChanges) -> TradeRules | None:
+    """Return the rules with the changes; None where there are none."""
+    if changes.trading is None:
+        return None
+    if session.state is None or session.state.trading is None:
+        raise missing("body.config.trading", why=NOT_TRADED)
+    with named("body", "config", "trading"):
+        return TradingConfig.of(session.state.trading.rules).changed_by(changes.trading).rules()

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from algoexec.api.config import ConfigChanges, SessionConfig
+from algoexec.api.schemas.trading import TradingOut
 from algoexec.engine.effects import Status
 from algoexec.engine.events import FeedStatus, Mode
 from algoexec.engine.state import EngineState
@@ -38,7 +39,11 @@ class NewSession(BaseModel):
         description="The user's broker access token. Kept encrypted until the session ends, never returned. Without "
         "one the session is NEEDS_TOKEN.",
     )
-    mode: Mode = Field(default=Mode.SIGNALS, description="What to do with a signal. Only `signals` is available yet.")
+    mode: Mode = Field(
+        default=Mode.SIGNALS,
+        description="What to do with a signal: `signals` tells it; `paper` trades it at live prices without an order "
+        "leaving; `live` trades it with money, and needs a green `POST /preflight`.",
+    )
     config: SessionConfig = Field(default_factory=SessionConfig)
 
 
@@ -47,7 +52,9 @@ class SessionChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"config": {"pcr_call_min": 0.8}}]})
 
-    config: ConfigChanges = Field(description="Used from the next candle on; what is left out stays as it is.")
+    config: ConfigChanges = Field(
+        description="Used from the next candle on, `trading` at once; what is left out stays as it is."
+    )
 
 
 class HaltRequest(BaseModel):
@@ -56,6 +63,21 @@ class HaltRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "RBI policy at 10:00"}]})
 
     reason: str = Field(default="requested", min_length=1, max_length=200, description="For the people who watch.")
+
+
+class PreflightRequest(BaseModel):
+    """The session that would be begun."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"mode": "live", "access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOi…"}]},
+    )
+
+    user_id: UserId | None = Field(
+        default=None, description="Whose session; may be left out with a user's own credential, which knows."
+    )
+    access_token: Token | None = Field(default=None, description="The user's broker access token; it is not kept.")
+    mode: Mode = Field(default=Mode.LIVE, description="What the session would do with a signal.")
 
 
 class NewToken(BaseModel):
@@ -108,6 +130,7 @@ class SessionOut(BaseModel):
                     "feed": {"status": "CONNECTED", "age_ms": 120, "late_ticks": 0},
                     "contracts": None,
                     "config": {"lock_minutes": 10},
+                    "trading": None,
                 }
             ]
         }
@@ -121,7 +144,8 @@ class SessionOut(BaseModel):
         "indicators are not whole; NEEDS_TOKEN waits for `POST …/token`; STOPPED and FAILED are over for good."
     )
     reason: str | None = Field(
-        description="Why: `requested`, `day_over`, `venue_gone` when STOPPED; the broker's words when NEEDS_TOKEN."
+        description="Why: `requested`, `day_over`, `venue_gone` when STOPPED, and while it is STOPPING for want of "
+        "being flat; the broker's words when NEEDS_TOKEN."
     )
     halted: str | None = Field(description="Why new entries are forbidden, and by whom; null when they are not.")
     venue: str = Field(description="`upstox`, or one run of the simulator.")
@@ -136,7 +160,8 @@ class SessionOut(BaseModel):
     frames: int | None = Field(description="`seq` of its newest numbered frame; where a stream would go on.")
     feed: FeedOut | None
     contracts: ContractsOut | None
-    config: SessionConfig | None = Field(description="After defaults.")
+    config: SessionConfig | None = Field(description="As it holds now, after defaults.")
+    trading: TradingOut | None = Field(description="null where nothing is traded, as in mode `signals`.")
 
     @classmethod
     def of(cls, view: SessionView) -> Self:
@@ -159,7 +184,8 @@ class SessionOut(BaseModel):
             frames=state.frames if state else None,
             feed=FeedOut(status=state.feed, age_ms=view.feed_age_ms, late_ticks=view.late_ticks) if state else None,
             contracts=_contracts(state) if state else None,
-            config=SessionConfig.of(state.parameters) if state else None,
+            config=_config(state) if state else None,
+            trading=TradingOut.of(state.trading) if state and state.trading else None,
         )
 
 
@@ -190,6 +216,10 @@ class JournalOut(BaseModel):
     """A stretch of a session's journal, in order."""
 
     items: list[JournalEntryOut]
+
+
+def _config(state: EngineState) -> SessionConfig:
+    return SessionConfig.of(state.parameters, state.trading.rules if state.trading else None)
 
 
 def _contracts(state: EngineState) -> ContractsOut | None:

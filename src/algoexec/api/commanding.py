@@ -1,0 +1,83 @@
+"""What commands that can trade have in common: for whom, by which rules, with which token, and whether it may be."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import SecretStr, ValidationError
+
+from algoexec.api.auth import Caller
+from algoexec.api.errors import ApiProblem, missing
+from algoexec.api.schemas.sessions import NewSession
+from algoexec.api.schemas.trading import PreflightOut
+from algoexec.api.trading_config import NEEDED_LIVE, TradingConfig
+from algoexec.engine.events import Mode
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.ports.credentials import AccessToken
+from algoexec.runtime.registry import Registry
+
+NOT_TRADED: Final = "mode `signals` trades nothing"
+
+
+def named_user(caller: Caller, user_id: str | None, field: str) -> str:
+    """Return whose sessions a request is about: of the user that it names, or of the caller.
+
+    Raises:
+        ApiProblem: `forbidden`, or `invalid-request` for a service that names nobody.
+    """
+    named_or_own = user_id or caller.user_id
+    if named_or_own is None:
+        raise missing(field, why="a service credential must say whose session it is")
+    if not caller.may_act_for(named_or_own):
+        raise ApiProblem("forbidden", "This credential may only act for its own user.")
+    return named_or_own
+
+
+def token_of(secret: SecretStr | None) -> AccessToken | None:
+    """Return the access token of a request; None when it has none."""
+    return None if secret is None else AccessToken(secret.get_secret_value())
+
+
+def checked_rules(body: NewSession) -> TradeRules | None:
+    """Return what a new session may risk; None where nothing is traded.
+
+    Raises:
+        ApiProblem: `invalid-request`: rules for a session that trades nothing, or none for real money.
+    """
+    trading = body.config.trading
+    if body.mode is Mode.SIGNALS:
+        if trading is not None:
+            raise missing("body.config.trading", why=NOT_TRADED)
+        return None
+    given = trading.model_fields_set if trading is not None else set()
+    absent = [f"body.config.trading.{name}" for name in NEEDED_LIVE if name not in given]
+    if body.mode is Mode.LIVE and absent:
+        raise missing(*absent, why="must be given in mode `live`")
+    return (trading or TradingConfig()).rules()
+
+
+async def require_green(registry: Registry, user_id: str, token: AccessToken | None) -> None:
+    """Return if the user could trade live now.
+
+    Raises:
+        ApiProblem: `preflight-failed`, with the checks.
+    """
+    found = PreflightOut.of(await registry.preflight(user_id=user_id, token=token, mode=Mode.LIVE))
+    if not found.green:
+        failed = "; ".join(f"{check.name}: {check.detail}" for check in found.checks if check.ok is False)
+        raise ApiProblem("preflight-failed", failed, checks=[check.model_dump() for check in found.checks])
+
+
+@contextmanager
+def named(*place: str) -> Iterator[None]:
+    """Say where in the request it is, should what is built from it contradict itself.
+
+    Raises:
+        RequestValidationError: it does.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        places = [{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)]
+        raise RequestValidationError(places) from error
