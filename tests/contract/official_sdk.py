@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import upstox_client
 import websocket
 
 from algoexec.simulator.server import RunningSimulator
+from tests.waiting import until
 
 PATIENCE_S: Final = 20
 API_VERSION: Final = "2.0"
@@ -63,6 +65,15 @@ class Heard:
         """Return the next message that is wanted."""
         (message,) = await self.until("message", lambda values: wanted(values[0]))
         return message
+
+
+async def threads_ended() -> None:
+    """Return once the SDK's socket threads are gone: each ends within 10 s of its socket, so long it sleeps."""
+
+    def are_gone() -> bool:
+        return not any("(run_forever)" in thread.name for thread in threading.enumerate())
+
+    await asyncio.to_thread(until, are_gone, within=PATIENCE_S)
 
 
 @pytest.fixture

@@ -112,6 +112,18 @@ async def test_a_client_that_comes_with_its_token_is_sent_to_such_an_address(tra
         assert (await Updates(socket).next())["update_type"] == "position"
 
 
+async def test_a_refused_handshake_is_no_error_of_the_simulators(
+    running: RunningSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = running.url.replace("http", "ws") + STREAM
+    with pytest.raises(InvalidStatus):
+        await websockets.connect(address)
+    async with websockets.connect(address, additional_headers={"Authorization": "Bearer user:ann"}, close_timeout=0.1):
+        pass
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_several_sockets_of_a_user_are_told_the_same(trader: Trader) -> None:
     async with updates(trader) as first, updates(trader) as second:
         number = await trader.place(order(1.0))

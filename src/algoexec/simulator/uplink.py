@@ -8,6 +8,7 @@ from asyncio import BaseTransport, Transport, WriteTransport
 from collections.abc import Callable
 from typing import Final, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -75,6 +76,12 @@ class CountedWebSocket(WebSocketsSansIOProtocol):
         """Hand the app its uplink."""
         self.scope["state"][STATE_KEY] = self.uplink
         await super().run_asgi()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, and count a handshake that was answered in full as complete: uvicorn calls a refusal an error."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
 
     def handle_pong(self, event: Frame) -> None:
         """Tell who listens."""
