@@ -212,14 +212,17 @@ def _followed(trade: Trade, value: float, rules: TradeRules) -> Trade:
 
 
 def _press(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
-    """Offer working exits cheaper once they have had their time; all of them are one rung further then."""
+    """Offer working exits cheaper once they have had their time; all of them are one rung further then.
+
+    One that nobody takes even at the edge of the band may be stuck: it is withdrawn, and another follows.
+    """
     rules = trading_of(draft).rules
     has_quote = mark is not None and mark.value(draft.at, rules.quote_max_age_s) is not None
     late = [order for order in trade.open_orders(Purpose.EXIT) if _is_late(draft, order, rules, has_quote=has_quote)]
     if any(not order.cancel_wanted for order in late):
         trade = replace(trade, rung=trade.rung + 1)
     for order in late:
-        if order.cancel_wanted:
+        if order.cancel_wanted or trade.rung > len(EXIT_LADDER):
             trade = cancel(draft, trade, order)
         else:
             trade = reprice(draft, trade, order, _offer(draft, trade, order, mark, rules))

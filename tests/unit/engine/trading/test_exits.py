@@ -252,20 +252,34 @@ def test_an_exit_is_offered_cheaper_rung_by_rung_and_then_a_person_is_called() -
     session = leaving()
     assert session.order.ticket.price == 74.9
     prices = []
-    for _ in range(6):
+    for _ in range(3):
         session.mark(75.0, after=1.999)
         session.mark(75.0, after=0.001)
         prices.append(session.asked(ModifyOrder)[-1].terms.price)
-    assert prices == [74.25, 72.75, 71.25, 71.25, 71.25, 71.25]
-    assert len(session.asked(ModifyOrder)) == 6
+    assert prices == [74.25, 72.75, 71.25]
+    assert len(session.asked(ModifyOrder)) == 3
     assert len(session.submitted) == 2, "a reprice is a modify"
+    session.mark(75.0, after=2.0)
     assert session.alerts() == ["EXIT_STUCK"], "at 8 s"
     session.pass_time(26.0)
-    assert session.alerts() == ["EXIT_STUCK"] * 2, "and every 30 s"
     session.pass_time(30.0)
-    assert session.alerts() == ["EXIT_STUCK"] * 3
+    assert session.alerts() == ["EXIT_STUCK"] * 2, "and every 30 s"
     assert finish(session, 71.25).reason == ExitReason.PREMIUM_STOP
-    assert session.alerts() == ["EXIT_STUCK"] * 3
+    assert session.alerts() == ["EXIT_STUCK"] * 2
+
+
+def test_an_exit_that_nobody_takes_at_the_edge_is_replaced_once_it_is_surely_over() -> None:
+    session = leaving()
+    for _ in range(4):
+        session.mark(75.0, after=2.0)
+    assert len(session.asked(CancelOrder)) == 1
+    assert len(session.submitted) == 2, "not before the first one is over"
+    session.cancelled(filled=0)
+    session.pass_time(2.0)
+    session.holds(session.trade.open_units, bid=75.0)
+    assert len(session.submitted) == 3
+    assert session.order.ticket.price == 71.25, "the ladder does not begin anew"
+    assert finish(session, 71.25).reason == ExitReason.PREMIUM_STOP
 
 
 def test_an_exit_follows_the_bid() -> None:
