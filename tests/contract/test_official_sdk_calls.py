@@ -26,7 +26,7 @@ def calls_of_the_sdk() -> set[str]:
     return {
         f"{name}.{method}"
         for name, kind in vars(upstox_client).items()
-        if inspect.isclass(kind) and name.endswith("Api")
+        if inspect.isclass(kind) and name.endswith(("Api", "ApiV3"))
         for method, function in vars(kind).items()
         if inspect.isfunction(function) and not method.startswith("_") and "with_http_info" not in method
     }
