@@ -197,6 +197,8 @@ def _options(settings: Settings) -> ApiOptions:
         version=version("algoexec"),
         idempotency_secret=hashlib.sha256(b"idempotency " + _secret(settings).encode()).digest(),
         cors_origins=frozenset(settings.cors_origins),
+        modes=frozenset(Mode),
+        risks_money=settings.broker is not Broker.SIMULATOR,
     )
 
 

@@ -26,7 +26,8 @@ class ApiOptions:
     """What bootstrap takes from the settings.
 
     `cors_origins` are pages of other hosts that may call; `idempotency_secret` keys the
-    digests of remembered requests; `credential_check` is how often, in seconds, an open
+    digests of remembered requests; `risks_money` says that a live order is one for real, so that
+    nobody may send it without saying who he is; `credential_check` is how often, in seconds, an open
     stream's credential is looked at again.
     """
 
@@ -34,5 +35,6 @@ class ApiOptions:
     idempotency_secret: bytes
     cors_origins: frozenset[str] = frozenset()
     modes: frozenset[Mode] = frozenset({Mode.SIGNALS})
+    risks_money: bool = True
     largest_body: int = 64 * 1024
     credential_check: float = 15.0

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response, status
 
+from algoexec.api.auth import LOCAL
 from algoexec.api.commanding import NOT_TRADED, checked_rules, named, named_user, require_green, token_of
 from algoexec.api.config import ConfigChanges, SessionConfig
 from algoexec.api.dependencies import (
@@ -75,6 +76,8 @@ async def create_session(
     if body.mode not in options.modes:
         raise ApiProblem("mode-not-available", f"Mode `{body.mode}` is not available here.")
     require(caller, scope_for(body.mode))
+    if body.mode is Mode.LIVE and caller is LOCAL and options.risks_money:
+        raise ApiProblem("forbidden", "Orders for real money need a key or a JWT: `algoexec keys create --scope live`.")
     user_id = named_user(caller, body.user_id, "body.user_id")
     rules = checked_rules(body)
     token = token_of(body.access_token)
