@@ -76,7 +76,9 @@ def position_read(draft: Draft, event: PositionRead) -> None:
     """Take in what the broker holds, and sell what is ours of it."""
     trade = trading_of(draft).trade
     if trade is not None and trade.option.key == event.instrument and trade.waits_for_position:
-        keep(draft, sell(draft, trade, event.net, event.mark))
+        after = keep(draft, sell(draft, trade, event.net, event.mark))
+        if after.open_units != trade.open_units:
+            tell_position(draft)
         pursue(draft, event.mark)
 
 
