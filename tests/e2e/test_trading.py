@@ -40,7 +40,8 @@ async def test_a_live_session_gets_through_every_fault(script: str) -> None:
     async with simulated(start, SPEED, [script]) as running:
         traded = await trade_at(running, until=until)
     must_be_sound(traded)
-    assert traded.closed, "nothing was traded: nothing was tried"
+    # Locked out at its first order, a session needs another token: it begins nothing more.
+    assert traded.closed or script == "locked-out", "nothing was traded: nothing was tried"
     if not any(trade.external_units for trade in traded.closed):  # else what others sold for is an estimate
         assert sum(trade.gross for trade in traded.closed) == traded.exchange_gross()
 
