@@ -1,8 +1,8 @@
 """A whole trading day of one session, stepped and stored: what lists, candles and frames are tested with."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -36,6 +36,7 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.rules import TradeRules
+from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import JournalEntry, SessionRow
 from algoexec.strategy.parameters import Parameters
 from tests.contract.given import contracts
@@ -67,6 +68,21 @@ class Recorded:
         assert await stores.journal.append(self.entries) == {}
         await stores.projections.project(self.row.venue, BANK_NIFTY, self.row.user_id, self.entries)
         await stores.sessions.set_status(self.row.id, Status.STOPPED, "requested", "AB1234")
+
+    async def keep_under_way(self, stores: MemoryStores) -> None:
+        """Store it as a service that was killed has left it, with a token."""
+        await stores.sessions.create(replace(self.row, account="AB1234"))
+        assert await stores.journal.append(self.entries) == {}
+        await stores.tokens.put(self.row.id, AccessToken("good-token"), DAY.closes_at + timedelta(days=30))
+
+    def cut(self, when: Callable[[EngineState], bool]) -> "tuple[Recorded, EngineState]":
+        """Return the session as it was when that was first so, and its state then."""
+        state: EngineState | None = None
+        for n, entry in enumerate(self.entries, start=1):
+            state = step(state, entry.record).state
+            if when(state):
+                return Recorded(self.row, self.entries[:n]), state
+        raise AssertionError("it was never so")
 
 
 def recorded(session_id: str, user_id: str, *, seed: int = 1, mode: Mode = Mode.SIGNALS) -> Recorded:

@@ -1,7 +1,7 @@
 """A whole service in one process: real registry, hub and app over stores in memory and a scripted venue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -20,13 +20,15 @@ from algoexec.domain.errors import BrokerUnavailable, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY, Contracts, InstrumentKey, OptionType
 from algoexec.domain.market import Bar
 from algoexec.domain.options import OptionChain, OptionQuote
-from algoexec.ports.broker import Broker
+from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket
+from algoexec.ports.broker import Broker, BrokerNews, UpdatesBegin, Urgency
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent
 from algoexec.ports.market_data import Profile
 from algoexec.ports.stores import ApiKey, Scope
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
+from algoexec.runtime.seat import Account
 from algoexec.runtime.watcher import HubOptions
 from algoexec.storage.codec import canonical
 from tests.contract.given import contracts
@@ -56,14 +58,17 @@ class ManualClock:
         self.passed += timedelta(seconds=seconds)
 
 
+@dataclass
 class StillClock:
     """Market time that stands still."""
 
+    at: datetime = MARKET_TIME
+
     def now(self) -> datetime:
-        return MARKET_TIME
+        return self.at
 
     async def wait_until(self, at: datetime) -> None:
-        if at > MARKET_TIME:
+        if at > self.at:
             await asyncio.Event().wait()
 
 
@@ -90,11 +95,19 @@ class ScriptedFeed:
 
 @dataclass
 class ScriptedVenue:
-    """A venue whose broker knows every token but those that begin with `bad-`."""
+    """A venue whose broker knows every token but those that begin with `bad-`; `other-` is another account's.
+
+    `funds` in paise and `held` net units are what its accounts have; `placed` is what was ordered,
+    and filled at once at its limit if `fills`.
+    """
 
     is_down: bool = False
     clock: StillClock = field(default_factory=StillClock)
     feeds: list[ScriptedFeed] = field(default_factory=list)
+    funds: int = 500_000_00
+    held: dict[InstrumentKey, int] = field(default_factory=dict)
+    fills: bool = True
+    placed: list[OrderTicket] = field(default_factory=list)
 
     async def name(self) -> str:
         return "scripted"
@@ -106,8 +119,58 @@ class ScriptedVenue:
         self.feeds.append(ScriptedFeed())
         return self.feeds[-1]
 
-    def broker(self, token: AccessToken) -> Broker:
-        raise NotImplementedError
+    def broker(self, token: AccessToken) -> "ScriptedBroker":
+        return ScriptedBroker(self, token)
+
+
+class ScriptedBroker(Broker):
+    """The account of one token."""
+
+    def __init__(self, venue: ScriptedVenue, token: AccessToken) -> None:
+        self._venue, self._token = venue, token
+        self._tell: Callable[[BrokerNews], None] = lambda _: None
+
+    async def place(self, ticket: OrderTicket, urgency: Urgency) -> str:
+        self._venue.placed.append(ticket)
+        number = str(len(self._venue.placed))
+        if self._venue.fills:
+            self._tell(_filled(ticket, number))
+        return number
+
+    async def modify(self, order_id: str, terms: OrderTerms, urgency: Urgency) -> None:
+        return
+
+    async def cancel(self, order_id: str, urgency: Urgency) -> None:
+        return
+
+    async def orders(self) -> Sequence[OrderReport]:
+        return ()
+
+    async def positions(self) -> Mapping[InstrumentKey, int]:
+        return self._venue.held
+
+    async def funds(self) -> int:
+        ScriptedMarket(self._venue, self._token).answer()
+        return self._venue.funds
+
+    async def follow(self, tell: Callable[[BrokerNews], None]) -> None:
+        self._tell = tell
+        tell(UpdatesBegin())
+        await asyncio.Event().wait()
+
+
+def _filled(ticket: OrderTicket, number: str) -> OrderReport:
+    return OrderReport(
+        order_id=number,
+        id=ticket.id,
+        instrument=ticket.instrument,
+        side=ticket.side,
+        status=OrderStatus.COMPLETE,
+        quantity=ticket.quantity,
+        filled=ticket.quantity,
+        average_price=ticket.price,
+        price=ticket.price,
+    )
 
 
 @dataclass
@@ -118,15 +181,15 @@ class ScriptedMarket:
     token: AccessToken
 
     async def profile(self) -> Profile:
-        self._answer()
-        return Profile(account="AB1234", name="Asha")
+        self.answer()
+        return Profile(account="XY9876" if self.token.reveal().startswith("other-") else "AB1234", name="Asha")
 
     async def contracts(self, underlying: InstrumentKey, at: datetime) -> Contracts:
-        self._answer()
+        self.answer()
         return contracts()
 
     async def chain(self, underlying: InstrumentKey, expiry: date) -> OptionChain:
-        self._answer()
+        self.answer()
         quotes = (
             _quote(OptionType.PUT, 51_000.0, 930_000),
             _quote(OptionType.CALL, 51_000.0, 1_000_000),
@@ -134,19 +197,19 @@ class ScriptedMarket:
         return OptionChain(underlying=BANK_NIFTY, expiry=expiry, at=MARKET_TIME, spot=51_000.5, quotes=quotes)
 
     async def bars(self, instrument: InstrumentKey, first: date, last: date) -> Sequence[Bar]:
-        self._answer()
+        self.answer()
         return ()
 
     async def bars_today(self, instrument: InstrumentKey) -> Sequence[Bar]:
-        self._answer()
+        self.answer()
         volume = 0 if instrument == BANK_NIFTY else 1_000
         return [Bar(FIRST_MINUTE + n, 51_000 + n, 51_010 + n, 50_990 + n, 51_005 + n, volume) for n in range(15)]
 
     async def calendar(self, year: int) -> Calendar:
-        self._answer()
+        self.answer()
         return Calendar()
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
         if self.venue.is_down:
             raise BrokerUnavailable("scripted to be down")
         if self.token.reveal().startswith("bad-"):
@@ -212,6 +275,7 @@ async def running_service(
             hub=StreamHub(stores.journal.frames, clock, hub),
             clock=clock,
             canonical=canonical,
+            open_account=lambda _, token: Account(venue.broker(token)),
         )
         found.append(registry)
         authenticator = Authenticator(stores.api_keys, verifier=verifier, open_loopback=open_loopback)

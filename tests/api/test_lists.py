@@ -73,7 +73,7 @@ async def test_lists_are_cut_by_time(callers: Callers) -> None:
     assert cut == inside != []
 
 
-@pytest.mark.parametrize("path", ["/signals", "/rejections", "/pcr"])
+@pytest.mark.parametrize("path", ["/signals", "/rejections", "/pcr", "/orders", "/trades"])
 @pytest.mark.parametrize(
     "given",
     [
@@ -149,6 +149,6 @@ async def test_the_chain_of_a_running_session_is_shown(local: httpx.AsyncClient)
 
 async def test_a_database_that_is_away_is_said_so(callers: Callers) -> None:
     callers.service.stores.is_available = False
-    for path in ("/signals", "/rejections", "/pcr"):
+    for path in ("/signals", "/rejections", "/pcr", "/orders", "/trades", "/kill-switch"):
         problem(await callers.asha.get(path), 503, "database-unavailable")
     callers.service.stores.is_available = True

@@ -41,11 +41,20 @@ async def begin(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
         ("DELETE", "/sessions/x"),
         ("POST", "/sessions/x/halt"),
         ("POST", "/sessions/x/resume"),
+        ("POST", "/sessions/x/flatten"),
         ("POST", "/sessions/x/token"),
+        ("GET", "/sessions/x/preflight"),
         ("GET", "/sessions/x/journal"),
         ("GET", "/sessions/x/candles"),
         ("GET", "/signals"),
         ("GET", "/rejections"),
+        ("GET", "/orders"),
+        ("GET", "/trades"),
+        ("POST", "/preflight"),
+        ("GET", "/kill-switch"),
+        ("POST", "/kill-switch"),
+        ("POST", "/kill-switch?all=true"),
+        ("DELETE", "/kill-switch"),
         ("GET", "/pcr"),
         ("GET", "/option-chain?session_id=x"),
         ("GET", "/config/schema"),
@@ -69,7 +78,10 @@ async def test_nobody_in_particular_gets_nothing(callers: Callers, method: str, 
         ("DELETE", "", None),
         ("POST", "/halt", {"reason": "mine"}),
         ("POST", "/resume", None),
+        ("DELETE", "?flatten=true", None),
+        ("POST", "/flatten", None),
         ("POST", "/token", {"access_token": "other"}),
+        ("GET", "/preflight", None),
         ("GET", "/journal", None),
         ("GET", "/candles", None),
     ],
@@ -264,6 +276,10 @@ async def test_who_may_only_read_may_not_command(callers: Callers) -> None:
     assert (await callers.asha_reads.get(path)).status_code == 200
     problem(await callers.asha_reads.post("/sessions", json=NEW), 403, "forbidden")
     problem(await callers.asha_reads.post(f"{path}/halt"), 403, "forbidden")
+    problem(await callers.asha_reads.post(f"{path}/flatten"), 403, "forbidden")
+    problem(await callers.asha_reads.post("/preflight", json={}), 403, "forbidden")
+    problem(await callers.asha_reads.post("/kill-switch"), 403, "forbidden")
+    problem(await callers.asha_reads.delete("/kill-switch"), 403, "forbidden")
     problem(await callers.asha_reads.delete(path), 403, "forbidden")
 
 
