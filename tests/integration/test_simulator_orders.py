@@ -712,3 +712,23 @@ async def test_past_trades_come_in_pages(trader: Trader) -> None:
     assert await trader.data(PAST_TRADES, **page, segment="EQ") == []
     assert await trader.data(PAST_TRADES, **page, segment="FO") != []
     assert refusal(await trader.client.get(PAST_TRADES, params={**page, "segment": "NFO"})) == (400, "UDAPI1105")
+
+
+# --- limits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [CALL, PUT, "NSE_FO|40001"])
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_the_price_limits_of_a_quote_are_those_that_orders_meet(trader: Trader, key: str, version: str) -> None:
+    (shown,) = (await trader.data(f"/{version}/market-quote/quotes", instrument_key=key)).values()
+    tick = 0.05 if key in (CALL, PUT) else 0.2
+    lowest, highest = shown["lower_circuit_limit"], shown["upper_circuit_limit"]
+
+    for price, status in (
+        (lowest, "open"),
+        (round(lowest - tick, 2), "rejected"),
+        (round(highest + tick, 2), "rejected"),
+    ):
+        if price > 0:
+            number = await trader.place(order(price, instrument_token=key))
+            assert (await trader.details(number))["status"] == status, price

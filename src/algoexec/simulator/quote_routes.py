@@ -21,8 +21,6 @@ type View = Callable[[Quote], dict[str, object]]
 _MOST_KEYS: Final = 500
 _MOST_GREEKS: Final = 50
 _INTERVALS: Final = ("1d", "I1", "I30")
-_CIRCUIT: Final = 0.1
-"""An index future may move a tenth of its previous close in a day."""
 
 
 def routes(broker: SimulatedBroker) -> list[BaseRoute]:
@@ -133,7 +131,8 @@ class _Quotes:
         now = self._broker.clock.now().astimezone(IST)
         book = quote.book
         interest = float(quote.open_interest)
-        has_limits = quote.contract is not None
+        is_index = quote.contract is None
+        lowest, highest = (0.0, 0.0) if is_index else self._broker.exchange.price_limits(quote.key)
         return {
             "ohlc": _day(quote),
             "depth": _depth(quote),
@@ -147,8 +146,8 @@ class _Quotes:
             "net_change": round(quote.price - quote.previous_close, 2),
             "total_buy_quantity": 0.0 if book is None else float(book.bids),
             "total_sell_quantity": 0.0 if book is None else float(book.asks),
-            "lower_circuit_limit": round(quote.previous_close * (1 - _CIRCUIT), 2) if has_limits else 0.0,
-            "upper_circuit_limit": round(quote.previous_close * (1 + _CIRCUIT), 2) if has_limits else 0.0,
+            "lower_circuit_limit": lowest,
+            "upper_circuit_limit": highest,
             "last_trade_time": "0" if quote.trade is None else str(quote.trade.at),
             "oi_day_high": interest,
             "oi_day_low": interest,
