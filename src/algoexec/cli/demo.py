@@ -25,6 +25,13 @@ from algoexec.settings import Broker, Settings
 
 _PREFIX: Final = "algoexec-demo-"
 _USER: Final = "demo"
+_SESSION: Final = {
+    "user_id": _USER,
+    "access_token": f"user:{_USER}",
+    "mode": "paper",
+    # One lot of today's contracts risks more than the usual hundredth of the usual capital.
+    "config": {"trading": {"risk_pct": 2.0}},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +86,7 @@ async def _show(server: Server, settings: Settings) -> None:
     await server.has_started.wait()
     url = f"http://{settings.host}:{settings.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-        answer = await client.post("/sessions", json={"user_id": _USER, "access_token": f"user:{_USER}"})
+        answer = await client.post("/sessions", json=_SESSION)
         answer.raise_for_status()
     typer.echo(f"algoexec plays a trading day on {url} (docs: {url}/docs). Ctrl-C stops it.")
     await follow(url.replace("http", "ws", 1), typer.echo)

@@ -30,6 +30,8 @@ def lines(frame: Data) -> Iterator[str]:
         "signal": _signal,
         "rejection": _rejection,
         "pcr": _pcr,
+        "order": _order,
+        "trade": _trade,
         "alert": lambda data: f"ALERT      {data['message']}",
         "gap": lambda _: "GAP        frames were missed",
     }
@@ -55,6 +57,20 @@ def _signal(data: Data) -> str:
 
 def _rejection(data: Data) -> str:
     return f"rejected   {data['side']:<8} {data['pattern']:<20} {data['reason']}"
+
+
+def _order(data: Data) -> str:
+    if data["phase"] == "REFUSED":
+        return f"no order   {data['reason']}: {data['message']}"
+    filled = f"  filled {data['filled']} at {data['average_price']:.2f}" if data["filled"] else ""
+    return f"ORDER      {data['side']:<4} {data['quantity']} at {data['limit']:.2f}  {data['phase']}{filled}"
+
+
+def _trade(data: Data) -> str:
+    return (
+        f"TRADE      {data['reason']:<16} {data['quantity']} from {data['entry_price']:.2f} to {data['exit_price']:.2f}"
+        f"  net {data['net']:+.2f} after charges {data['charges']:.2f}"
+    )
 
 
 def _pcr(data: Data) -> str:
