@@ -13,10 +13,11 @@ from algoexec.adapters.system_clock import SystemClock
 from algoexec.adapters.upstox.venue import SimulatorVenue
 from algoexec.bootstrap import open_accounts
 from algoexec.domain.calendar import ist
-from algoexec.engine.effects import Frame, SubmitOrder, TradeClosed
+from algoexec.engine.effects import Frame, PositionChanged, SubmitOrder, TradeClosed
 from algoexec.engine.events import Mode
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.trade import Stage
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.hub import StreamHub
@@ -64,6 +65,16 @@ class Traded:
     def placed(self) -> list[str]:
         """Our numbers as the exchange has them, once for each order."""
         return [order["tag"] for order in self.book["orders"] if order["tag"] is not None]
+
+    def longest_exit_s(self) -> float:
+        """Market seconds that the slowest exit took, from the decision to flat."""
+        longest, begun = 0.0, None
+        for frame in self.frames:
+            if isinstance(frame.body, PositionChanged) and frame.body.stage == Stage.EXITING:
+                begun = begun or frame.at
+            elif isinstance(frame.body, TradeClosed) and begun is not None:
+                longest, begun = max(longest, (frame.at - begun).total_seconds()), None
+        return longest
 
     def is_flat(self) -> bool:
         """Whether nothing is held, here and there."""
