@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from algoexec.adapters.memory.stores import MemoryStores
 from algoexec.engine.events import Mode
-from algoexec.ports.stores import KillSwitch, Scope
+from algoexec.ports.stores import Scope
+from algoexec.ports.trading import KillSwitch
 from tests.api.recorded import recorded
 from tests.api.support import MARKET_TIME, ScriptedVenue, Service, StillClock
 from tests.api.test_sessions import begin, problem

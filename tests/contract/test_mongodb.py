@@ -18,7 +18,8 @@ from algoexec.domain.signals import Reason
 from algoexec.engine.effects import SessionChanged, Status
 from algoexec.engine.events import DayPrepared, FeedStatus
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, JournalEntry, KillSwitch, Scope
+from algoexec.ports.stores import ApiKey, JournalEntry, Scope
+from algoexec.ports.trading import KillSwitch
 from algoexec.storage.connection import connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import DOCUMENTS, SnapshotDocument

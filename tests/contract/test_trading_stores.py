@@ -11,7 +11,8 @@ from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.engine.effects import PositionChanged, Status
 from algoexec.engine.events import Mode
 from algoexec.engine.trading.orders import Phase
-from algoexec.ports.stores import AccountInUse, JournalEntry, KillSwitch, Query, SessionRow, Stores
+from algoexec.ports.stores import AccountInUse, JournalEntry, Query, SessionRow, Stores
+from algoexec.ports.trading import KillSwitch
 from tests.contract.given import ALL, entry, minute, row
 from tests.contract.given_trading import order, refusal, trade
 

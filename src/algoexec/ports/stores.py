@@ -10,10 +10,11 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle
 from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Effect, EntryRefused, Frame, OrderChanged, Status, TradeClosed
+from algoexec.engine.effects import Effect, Frame, Status
 from algoexec.engine.events import Mode, Record
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.trading import KillSwitches, StoredOrder, StoredTrade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,48 +185,6 @@ class StoredSignal:
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderStep:
-    """An order, or a refusal, as one frame told it: `number` is the frame's, `at` market time."""
-
-    number: int
-    at: datetime
-    told: OrderChanged | EntryRefused
-
-    @property
-    def id(self) -> str:
-        """The order's own id; of a refused signal, which has no order, one of its own."""
-        return self.told.id if isinstance(self.told, OrderChanged) else refusal_id(self.told.signal_id)
-
-
-def refusal_id(signal_id: str) -> str:
-    """Return the name under which a refused signal stands among the orders; no order has such a one."""
-    return f"{signal_id}-refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredOrder:
-    """An order with all that became of it, oldest first, at least one step. A refused signal has one step."""
-
-    session_id: str
-    user_id: str
-    history: tuple[OrderStep, ...]
-
-    @property
-    def at(self) -> datetime:
-        """When it was first told of: its place in lists, which no later step moves."""
-        return self.history[0].at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTrade:
-    """A closed trade with the session and user it belongs to."""
-
-    session_id: str
-    user_id: str
-    trade: TradeClosed
-
-
 class Projections(Protocol):
     """Signals, rejections, PCR, candles, orders and trades: derived from the journal, for lists.
 
@@ -353,29 +312,6 @@ class Idempotency(Protocol):
 
     async def forget(self, scope: str) -> None:
         """Drop the reservation: the request failed on our side and may be tried again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillSwitch:
-    """A kill switch that is on: of one user, or with `user_id` None of everybody. `at` is wall time."""
-
-    user_id: str | None
-    by: str
-    reason: str
-    at: datetime
-
-
-class KillSwitches(Protocol):
-    """The kill switches that are on; they outlast sessions and restarts."""
-
-    async def put(self, switch: KillSwitch) -> None:
-        """Turn a switch on; one that is on already stays as it was."""
-
-    async def delete(self, user_id: str | None) -> None:
-        """Turn the switch of that user off, or with None that of everybody."""
-
-    async def list(self) -> Sequence[KillSwitch]:
-        """Return those that are on, oldest first."""
 
 
 class Stores(Protocol):

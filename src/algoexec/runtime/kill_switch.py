@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from algoexec.domain.errors import AlgoexecError, StoreError
 from algoexec.engine.events import KillSwitched
-from algoexec.ports.stores import KillSwitch, KillSwitches
+from algoexec.ports.trading import KillSwitch, KillSwitches
 from algoexec.runtime.runner import SessionRunner
 from algoexec.telemetry import logger
 

@@ -29,7 +29,8 @@ from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.spill import Spill
-from algoexec.ports.stores import JournalEntry, KillSwitch, Page, Query, SessionRow, Stores
+from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
+from algoexec.ports.trading import KillSwitch
 from algoexec.ports.venue import Venue
 from algoexec.runtime.beginnings import Beginnings, Wanted, require_journal
 from algoexec.runtime.desks import MarketDesks

@@ -9,7 +9,7 @@ import orjson
 
 from algoexec.engine.effects import EntryRefused, Frame, FrameBody, OrderChanged, TradeClosed
 from algoexec.engine.trading.orders import Purpose
-from algoexec.ports.stores import refusal_id
+from algoexec.ports.trading import refusal_id
 
 _STYLE: Final = orjson.OPT_UTC_Z
 

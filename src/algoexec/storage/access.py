@@ -9,7 +9,8 @@ from pymongo.errors import DuplicateKeyError
 
 from algoexec.domain.errors import StoreError
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, KillSwitch, StoredAnswer
+from algoexec.ports.stores import ApiKey, StoredAnswer
+from algoexec.ports.trading import KillSwitch
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
 from algoexec.storage.crypto import TokenCipher

@@ -16,7 +16,8 @@ from algoexec.domain.signals import Signal
 from algoexec.engine.effects import Frame, TradeClosed
 from algoexec.engine.events import Record
 from algoexec.engine.state import EngineState
-from algoexec.ports.stores import ApiKey, JournalEntry, KillSwitch, OrderStep, SessionRow
+from algoexec.ports.stores import ApiKey, JournalEntry, SessionRow
+from algoexec.ports.trading import KillSwitch, OrderStep
 from algoexec.storage.forms import Forms, Wire
 
 STORED: Final = (

@@ -22,7 +22,8 @@ from algoexec.engine.effects import (
     SessionChanged,
     TradeClosed,
 )
-from algoexec.ports.stores import JournalEntry, OrderStep, Page, Query, StoredOrder, StoredSignal, StoredTrade
+from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+from algoexec.ports.trading import OrderStep, StoredOrder, StoredTrade
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
 from algoexec.storage.documents import (

@@ -12,7 +12,7 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.tally import Tally
 from algoexec.engine.trading.trade import TradingState
-from algoexec.ports.stores import KillSwitch
+from algoexec.ports.trading import KillSwitch
 from algoexec.runtime.kill_switch import KillSwitchKeeper
 from tests.contract.given import AT, state
 from tests.unit.runtime.warped import warped

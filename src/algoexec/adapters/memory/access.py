@@ -7,7 +7,8 @@ from datetime import datetime
 from algoexec.adapters.memory.reach import Reach
 from algoexec.domain.errors import StoreError
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.stores import ApiKey, KillSwitch, StoredAnswer
+from algoexec.ports.stores import ApiKey, StoredAnswer
+from algoexec.ports.trading import KillSwitch
 
 
 class MemoryTokens:

@@ -19,7 +19,8 @@ from algoexec.engine.effects import (
     TradeClosed,
 )
 from algoexec.ports.paging import Position
-from algoexec.ports.stores import JournalEntry, OrderStep, Page, Query, StoredOrder, StoredSignal, StoredTrade
+from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
+from algoexec.ports.trading import OrderStep, StoredOrder, StoredTrade
 
 RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
 """Provenance of a candle, worst first."""

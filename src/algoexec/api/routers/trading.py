@@ -22,8 +22,9 @@ from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
 from algoexec.api.schemas.sessions import PreflightRequest, UserId
 from algoexec.api.schemas.trading import KillRequest, KillSwitchesOut, OrderOut, PreflightOut, TradeOut
 from algoexec.engine.events import Mode
-from algoexec.ports.stores import KillSwitch, Scope
 from algoexec.ports.stores import Query as Wanted
+from algoexec.ports.stores import Scope
+from algoexec.ports.trading import KillSwitch
 from algoexec.runtime.registry import Registry
 
 router = APIRouter(tags=["trading"], route_class=IdempotentRoute)

@@ -11,7 +11,7 @@ from algoexec.domain.orders import Side
 from algoexec.engine.trading.drafting import position_of
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.trade import TradingState
-from algoexec.ports.stores import KillSwitch, StoredOrder, StoredTrade
+from algoexec.ports.trading import KillSwitch, StoredOrder, StoredTrade
 from algoexec.runtime.preflight import Check, is_green
 from algoexec.runtime.wire import in_rupees, order_form, trade_form
 
