@@ -611,6 +611,8 @@ def test_what_is_tracked_is_what_was_subscribed_and_not_let_go(spots: list[float
                 case Unsubscribe(instruments=instruments):
                     assert set(instruments) <= subscribed
                     subscribed -= set(instruments)
+                case _:
+                    raise AssertionError(f"{effect} in mode signals")
         assert subscribed == set(session.state.tracked)
     session.meet(StopRequested(reason=StopReason.REQUESTED))
     assert session.state.tracked == ()
