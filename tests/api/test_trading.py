@@ -7,8 +7,11 @@ import pytest
 import pytest_asyncio
 
 from algoexec.adapters.memory.stores import MemoryStores
+from algoexec.domain.errors import BrokerUnavailable
 from algoexec.engine.events import Mode
+from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import Scope
+from algoexec.strategy.parameters import Parameters
 from tests.api.recorded import recorded
 from tests.api.support import Service
 from tests.api.test_sessions import begin, problem
@@ -280,6 +283,16 @@ async def test_a_mode_needs_its_scope(service: Service) -> None:
         answer = await http.post("/sessions", json={"mode": "live", "config": {"trading": LIMITS}})
         problem(answer, 403, "forbidden")
         assert (await http.post("/sessions", json={"mode": "paper"})).status_code == 201
+
+
+async def test_a_live_session_begins_at_an_account_that_is_known(service: Service) -> None:
+    service.venue.is_down = True
+    given: dict[str, Any] = {"user_id": "asha", "token": AccessToken("good-token"), "parameters": Parameters()}
+
+    with pytest.raises(BrokerUnavailable):
+        await service.registry.create(mode=Mode.LIVE, **given)
+
+    assert (await service.registry.create(mode=Mode.PAPER, **given)).row.account is None
 
 
 async def test_real_money_asks_who_it_is() -> None:

@@ -83,13 +83,17 @@ class Beginnings:
             AccountInUse: another user trades live at this account.
             KillSwitchOn: nothing that trades may begin.
             TokenRefused: the broker does not take the token.
-            BrokerUnavailable: the simulator, whose name is needed, does not answer.
+            BrokerUnavailable: the simulator, whose name is needed, does not answer; or, live, nobody says
+                whose account it is.
             StoreUnavailable: nothing was begun, or the session will be seen in the list when it was.
         """
         require_journal(self._shell)
         if wanted.mode is not Mode.SIGNALS:
             await self._switches.require_off(wanted.user_id)
         row, day = await self._new_row(wanted.user_id, wanted.mode, wanted.token)
+        if wanted.mode is Mode.LIVE and row.account is None:
+            # Whose losses count, and whether another session trades there, could not be said.
+            raise BrokerUnavailable("the broker does not say whose account it is")
         await self._stores.sessions.create(row)
         return row, await self._journaled(row, day, wanted)
 
