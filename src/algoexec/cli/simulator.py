@@ -51,7 +51,7 @@ def simulator(
     seed: SeedOption = None,
     history: HistoryOption = None,
     speed: SpeedOption = 1.0,
-    at: AtOption = "09:14:50",
+    at: AtOption = "09:15",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8010,
     paced: Annotated[bool, typer.Option("--paced/--unpaced", help="Wait for clients that read slowly.")] = False,
     users: UsersOption = None,

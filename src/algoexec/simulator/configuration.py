@@ -6,7 +6,7 @@ from typing import Final
 
 from algoexec.simulator.users_file import Users
 
-BEFORE_THE_OPEN: Final = time(9, 14, 50)
+OPEN: Final = time(9, 15)
 LONGEST_STEP_MS: Final = 250
 
 
@@ -28,7 +28,7 @@ class SimulatorSettings:
         ValueError: a speed, step or count that is not positive, or a step above 250 ms.
     """
 
-    start: time = BEFORE_THE_OPEN
+    start: time = OPEN
     speed: float | None = 1.0
     paced: bool = False
     step_ms: int = LONGEST_STEP_MS
