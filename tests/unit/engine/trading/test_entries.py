@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from algoexec.domain.orders import OrderStatus, Side
-from algoexec.engine.effects import CancelOrder, ModifyOrder, OrderChanged, SubmitOrder
+from algoexec.engine.effects import CancelOrder, ModifyOrder, OrderChanged, ReadPosition, SubmitOrder
 from algoexec.engine.events import (
     ChangeNotMade,
     FlattenRequested,
@@ -133,6 +133,8 @@ def test_a_partly_filled_entry_has_its_stop_at_once() -> None:
     session.mark(80.0)
     assert session.is_at(Stage.EXITING)
     assert len(session.asked(CancelOrder)) == 1
+    session.pass_time(2.0)
+    assert not session.asked(ReadPosition), "what is on its way is to be sold too"
     session.cancelled(30)
     session.holds(30, 80.0)
     assert (session.order.ticket.side, session.order.ticket.quantity) == (Side.SELL, 30)

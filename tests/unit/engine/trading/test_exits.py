@@ -503,6 +503,21 @@ def test_an_exit_that_was_not_sent_and_is_there_after_all_is_withdrawn() -> None
     assert session.closed.reason == ExitReason.PREMIUM_STOP
 
 
+def test_an_exit_that_turns_up_while_the_position_is_read_is_not_sold_against() -> None:
+    session = holding()
+    session.mark(75.0)
+    session.holds(120, 75.0)
+    lost = session.order
+    session.meet(OrderNotPlaced(id=lost.id, was_sent=False, detail="absent"))
+    assert session.trade.waits_for_position
+    session.report(lost, OrderStatus.OPEN)
+    session.holds(120, 75.0)
+    assert len(session.submitted) == 2
+    session.report(lost, OrderStatus.CANCELLED, 60, 75.0)
+    session.holds(60, 75.0)
+    assert session.order.ticket.quantity == 60
+
+
 def test_a_stop_with_a_position_ends_when_it_is_flat() -> None:
     session = holding()
     session.meet(StopRequested(reason=StopReason.REQUESTED))

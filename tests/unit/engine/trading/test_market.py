@@ -4,6 +4,7 @@ from datetime import UTC, timedelta
 from typing import Any, Final
 
 import bson
+import pytest
 from bson.codec_options import CodecOptions
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -86,6 +87,8 @@ class Trading(RuleBasedStateMachine):
                 self.is_forbidden = not before.status.is_over
             case Resumed():
                 self.is_forbidden = False
+            case _:
+                pass
         if isinstance(event, KillSwitched):
             self.is_killed = event.reason is not None
         moved = session.meet(event)
@@ -343,7 +346,8 @@ def through_bson[T](value: T) -> T:
     return BSON.decode(type(value), bson.decode(bson.encode(BSON.encode(value)), AS_MONGO_GIVES_IT))
 
 
-TestTrading = Trading.TestCase
+# A broken law takes long to be told in few steps.
+TestTrading = pytest.mark.timeout(900)(Trading.TestCase)
 TestTrading.settings = settings(
     settings.get_profile("suite"),
     max_examples=150,
