@@ -1,7 +1,9 @@
 """A session that trades at a simulator in this process, and what must be true of it afterwards."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -13,6 +15,7 @@ from algoexec.adapters.system_clock import SystemClock
 from algoexec.adapters.upstox.venue import SimulatorVenue
 from algoexec.bootstrap import open_accounts
 from algoexec.domain.calendar import ist
+from algoexec.domain.errors import BrokerUnavailable
 from algoexec.engine.effects import Frame, PositionChanged, SubmitOrder, TradeClosed
 from algoexec.engine.events import Mode
 from algoexec.engine.state import EngineState
@@ -110,10 +113,7 @@ async def trade_at(
     )
     try:
         async with registry.running():
-            begun = await registry.create(
-                user_id=USER, token=AccessToken(f"user:{USER}"), mode=mode, parameters=Parameters(), rules=rules
-            )
-            session_id = begun.row.id
+            session_id = await _begun(registry, mode, rules)
             end = ist(running.broker.exchange.day.date, time.fromisoformat(until))
             await venue.clock.wait_until(end)
             await registry.stop(session_id, flatten=True)
@@ -128,6 +128,17 @@ async def trade_at(
     assert recovered.diverged_at is None
     frames = [frame for entry in entries for frame in entry.frames]
     return Traded(state=recovered.state, journal=entries, frames=frames, book=users[USER])
+
+
+async def _begun(registry: Registry, mode: Mode, rules: TradeRules) -> str:
+    """Begin a session; a broker that does not answer is asked again, as a person would."""
+    token = AccessToken(f"user:{USER}")
+    for attempt in range(5):
+        with suppress(BrokerUnavailable):
+            begun = await registry.create(user_id=USER, token=token, mode=mode, parameters=Parameters(), rules=rules)
+            return begun.row.id
+        await asyncio.sleep(0.2 * attempt)
+    raise AssertionError("no session could be begun")
 
 
 async def _until_over(registry: Registry, session_id: str, venue: SimulatorVenue, since: datetime) -> None:

@@ -216,11 +216,16 @@ class ChangeNotMade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionRead:
-    """The broker's net units of an instrument, read after the exit asked for it; `mark` as of then."""
+    """The broker's net units of an instrument; `mark` as of then.
+
+    `sold_elsewhere` is at what somebody else sold some of it today, in rupees on average; None:
+    nobody did, or it was not asked.
+    """
 
     instrument: InstrumentKey
     net: int
     mark: OptionMark
+    sold_elsewhere: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ Each effect is carried out once. What is not known afterwards is looked up, neve
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from algoexec.domain.errors import (
     BrokerError,
@@ -19,7 +19,7 @@ from algoexec.domain.errors import (
     TokenRefused,
 )
 from algoexec.domain.instruments import InstrumentKey
-from algoexec.domain.orders import OrderReport, OrderStatus, OrderTicket
+from algoexec.domain.orders import OrderReport, OrderStatus, OrderTicket, Side
 from algoexec.engine.effects import CancelOrder, ModifyOrder, ReadFunds, ReadPosition, SubmitOrder
 from algoexec.engine.events import (
     ChangeNotMade,
@@ -41,8 +41,18 @@ LOOKUPS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Wall seconds after an unknown outcome at which the order is looked for; absent at the last, it was not sent."""
 
 POLL_WITHOUT_STREAM_S: Final = 2.0
+POLL_POSITION_S: Final = 4.0
+"""Wall seconds between looks at the position while something is held: the account is shared with a person."""
 POLL_S: Final = 10.0
 """Wall seconds between looks into the order book while something is working: streams lose what nobody noticed."""
+
+
+class Held(NamedTuple):
+    """What the session holds, in units."""
+
+    instrument: InstrumentKey
+    units: int
+
 
 type OrderEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds
 
@@ -65,16 +75,19 @@ class OrderPath:
         tell: Callable[[Event], None],
         may_send: Callable[[], bool],
         is_working: Callable[[], bool],
+        held: Callable[[], Held | None],
         mark: Callable[[InstrumentKey], OptionMark],
     ) -> None:
         """Trade at `broker`.
 
         `may_send` says whether the session is surely still ours for as long as a request may
-        take, `is_working` whether an order of it is open, `mark` what an option is worth now.
+        take, `is_working` whether an order of it is open, `held` what it holds, `mark` what an
+        option is worth now.
         """
         self._broker = broker
         self._prefix = f"{session_id}-"
-        self._tell, self._may_send, self._is_working, self._mark = tell, may_send, is_working, mark
+        self._tell, self._may_send, self._is_working = tell, may_send, is_working
+        self._held, self._mark = held, mark
         self._tasks: asyncio.TaskGroup | None = None
         self._streams = False
 
@@ -90,6 +103,7 @@ class OrderPath:
                 for ticket in unresolved:
                     tasks.create_task(self._look_up(ticket))
                 tasks.create_task(self._poll())
+                tasks.create_task(self._watch_position())
                 for question in questions:
                     self.perform(question)
                 await self._broker.follow(self._hear)
@@ -186,10 +200,28 @@ class OrderPath:
             if self._is_working():
                 await self._read_book()
 
+    async def _watch_position(self) -> None:
+        """Look now and then whether what is held still is."""
+        while True:
+            await asyncio.sleep(POLL_POSITION_S)
+            if (held := self._held()) is not None and not self._is_working():
+                await self._read_position(held.instrument)
+
     async def _read_position(self, instrument: InstrumentKey) -> None:
-        positions = await insist(self._broker.positions, "positions", _soon)
-        net = positions.get(instrument, 0)
-        self._tell(PositionRead(instrument=instrument, net=net, mark=self._mark(instrument)))
+        net = (await insist(self._broker.positions, "positions", _soon)).get(instrument, 0)
+        held = self._held()
+        elsewhere = None
+        if held is not None and held.instrument == instrument and net < held.units:
+            elsewhere = await self._sold_elsewhere(instrument)
+        mark = self._mark(instrument)
+        self._tell(PositionRead(instrument=instrument, net=net, mark=mark, sold_elsewhere=elsewhere))
+
+    async def _sold_elsewhere(self, instrument: InstrumentKey) -> float | None:
+        """Return at what others sold an instrument today, on average; None if the book shows nothing of it."""
+        reports = await insist(self._broker.orders, "order book", _soon)
+        sold = [one for one in reports if one.id is None and one.instrument == instrument and one.side is Side.SELL]
+        units = sum(one.filled for one in sold)
+        return sum(one.filled_value for one in sold) / units / 100 if units else None
 
     async def _read_funds(self) -> None:
         self._tell(FundsRead(available=await insist(self._broker.funds, "funds")))

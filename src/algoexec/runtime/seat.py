@@ -15,7 +15,7 @@ from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.marks import option_mark
-from algoexec.runtime.order_path import OrderEffect, OrderPath
+from algoexec.runtime.order_path import Held, OrderEffect, OrderPath
 
 LONGEST_REQUEST_S: Final = 12.0
 """Waiting for its turn, connecting, reading: an order is sent only while the session is surely ours for so long."""
@@ -61,6 +61,7 @@ class TradingSeat:
             tell=tell,
             may_send=may_send,
             is_working=self._is_working,
+            held=self._held,
             mark=partial(option_mark, quotes),
         )
 
@@ -89,6 +90,11 @@ class TradingSeat:
             at = self._now()
             for quote in quotes:
                 self._account.quoted(quote, at)
+
+    def _held(self) -> Held | None:
+        trading = self._state().trading
+        trade = None if trading is None else trading.trade
+        return None if trade is None or trade.open_units <= 0 else Held(trade.option.key, trade.open_units)
 
     def _is_working(self) -> bool:
         trading = self._state().trading

@@ -33,7 +33,7 @@ from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.ports.broker import Broker, BrokerNews, UpdatesBegin, UpdatesEnd, Urgency
 from algoexec.runtime import order_path
-from algoexec.runtime.order_path import OrderPath
+from algoexec.runtime.order_path import Held, OrderPath
 
 CALL = InstrumentKey("NSE_FO|41082")
 TICKET = OrderTicket(
@@ -125,6 +125,7 @@ class Session:
         self.told: list[Event] = []
         self.may_send = True
         self.is_working = False
+        self.held: Held | None = None
 
     def of[T: Event](self, kind: type[T]) -> list[T]:
         """Return what was told of one kind."""
@@ -137,6 +138,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order_path, "LOOKUPS_S", (0.001, 0.002, 0.004))
     monkeypatch.setattr(order_path, "POLL_WITHOUT_STREAM_S", 0.01)
     monkeypatch.setattr(order_path, "POLL_S", 0.02)
+    monkeypatch.setattr(order_path, "POLL_POSITION_S", 0.01)
 
 
 @asynccontextmanager
@@ -148,6 +150,7 @@ async def path(broker: Broker, session: Session, **left: Any) -> AsyncIterator[O
         tell=session.told.append,
         may_send=lambda: session.may_send,
         is_working=lambda: session.is_working,
+        held=lambda: session.held,
         mark=lambda _: OptionMark(bid=99.0),
     )
     running = asyncio.create_task(made.run(**left))
@@ -284,6 +287,23 @@ async def test_positions_are_asked_for_until_they_are_told(broker: ScriptedBroke
         await until(lambda: len(session.told) == 2)
     assert PositionRead(instrument=CALL, net=15, mark=OptionMark(bid=99.0)) in session.told
     assert FundsRead(available=12_345) in session.told
+
+
+async def test_what_somebody_else_sold_is_noticed_with_its_price(broker: ScriptedBroker, session: Session) -> None:
+    session.held = Held(CALL, 30)
+    broker.held = {CALL: 30}
+    async with path(broker, session):
+        await until(lambda: len(session.of(PositionRead)) >= 2)
+        assert {event.sold_elsewhere for event in session.of(PositionRead)} == {None}
+        sold = {"id": None, "side": Side.SELL, "status": OrderStatus.COMPLETE}
+        broker.book = [
+            report(**sold, filled=10, average_price=90.0),
+            report(**sold, filled=20, average_price=96.0),
+            report(**sold | {"id": "session0session0-b-0"}, filled=30, average_price=1.0),
+        ]
+        broker.held = {}
+        await until(lambda: session.of(PositionRead)[-1].net == 0)
+    assert session.of(PositionRead)[-1].sold_elsewhere == pytest.approx(94.0)
 
 
 @pytest.mark.parametrize("while_placing", [False, True])

@@ -7,6 +7,7 @@ from typing import Final
 from algoexec.domain.calendar import IST, ist, ist_minute
 from algoexec.domain.signals import Side as SignalSide
 from algoexec.engine.effects import ReadFunds, ReadPosition, Severity, TradeClosed
+from algoexec.engine.events import PositionRead
 from algoexec.engine.trading.drafting import (
     cancel,
     cancel_due,
@@ -52,9 +53,13 @@ def leave(draft: Draft, reason: ExitReason) -> None:
     trade = trading_of(draft).trade
     if trade is None or trade.stage is Stage.EXITING:
         return
-    exiting = replace(trade, stage=Stage.EXITING, exit_reason=reason, exit_begun_at=draft.at, ask_at=draft.at)
-    keep(draft, exiting)
+    keep(draft, begun_to_leave(trade, reason, draft.at))
     tell_position(draft)
+
+
+def begun_to_leave(trade: Trade, reason: ExitReason, at: datetime) -> Trade:
+    """Return a trade that is being left."""
+    return replace(trade, stage=Stage.EXITING, exit_reason=reason, exit_begun_at=at, ask_at=at)
 
 
 def opened(trade: Trade, at: datetime, rules: TradeRules) -> Trade:
@@ -80,8 +85,8 @@ def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
     return trade
 
 
-def sell(draft: Draft, trade: Trade, net: int, mark: OptionMark) -> Trade:
-    """Sell what is ours and still there: the broker holds `net` units, the person's own among them.
+def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
+    """Sell what is ours and still there: the broker's units may be the person's own, too.
 
     What is not there is believed to be gone when the broker has said so twice: its positions may
     lag behind its fills.
@@ -91,18 +96,33 @@ def sell(draft: Draft, trade: Trade, net: int, mark: OptionMark) -> Trade:
     if trade.has_open_orders or trade.open_units <= 0:
         return trade
     soon = draft.at + timedelta(seconds=rules.exit_patience_s)
-    units = min(trade.open_units, max(net, 0))
-    gone = trade.open_units - units
+    gone = _missing(trade, read)
     if gone and not trade.is_short:
         return replace(trade, is_short=True, ask_at=soon)
     # The first exit may be followed at once; if that one is thrown out too, it must not become a storm.
     trade = replace(trade, is_short=False, ask_at=soon if trade.has_been_offered else draft.at)
     if gone:
-        trade = _closed_by_others(draft, trade, gone, mark)
-    limit = _offer(draft, trade, None, mark, rules)
-    for part in parts(units, trade.option.freeze_quantity, trade.option.lot):
+        trade = _closed_by_others(draft, trade, gone, read)
+    limit = _offer(draft, trade, None, read.mark, rules)
+    for part in parts(trade.open_units, trade.option.freeze_quantity, trade.option.lot):
         trade = submit(draft, trade, Purpose.EXIT, part, limit)
     return trade
+
+
+def reconcile(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
+    """Notice while holding that somebody else has sold: what is left is held on, none left is the end.
+
+    As with `sell`, the broker must have said so twice.
+    """
+    gone = _missing(trade, read)
+    if not gone or not trade.is_short:
+        return replace(trade, is_short=gone > 0)
+    trade = replace(_closed_by_others(draft, trade, gone, read), is_short=False)
+    return trade if trade.open_units else begun_to_leave(trade, ExitReason.EXTERNALLY_CLOSED, draft.at)
+
+
+def _missing(trade: Trade, read: PositionRead) -> int:
+    return trade.open_units - min(trade.open_units, max(read.net, 0))
 
 
 def close(draft: Draft, trade: Trade) -> None:
@@ -247,11 +267,15 @@ def _offer(draft: Draft, trade: Trade, order: OwnOrder | None, mark: OptionMark 
     return to_tick_down(last * (1 - _DEEPER_PCT / 100), trade.option.tick_size)
 
 
-def _closed_by_others(draft: Draft, trade: Trade, units: int, mark: OptionMark) -> Trade:
-    """Count units that are gone from the account as sold by somebody else, at what they were worth just now."""
-    value = mark.value(draft.at, trading_of(draft).rules.quote_max_age_s) or trade.bought.average or 0.0
-    external = trade.external
-    external = Fills(external.quantity + units, external.value + round(value * 100) * units)
+def _closed_by_others(draft: Draft, trade: Trade, units: int, read: PositionRead) -> Trade:
+    """Count units that are gone from the account as sold by somebody else, at what the broker says or the mark does."""
+    before = trade.external
+    quantity = before.quantity + units
+    if read.sold_elsewhere is not None:
+        external = Fills(quantity, round(read.sold_elsewhere * 100 * quantity))
+    else:
+        value = read.mark.value(draft.at, trading_of(draft).rules.quote_max_age_s) or trade.bought.average or 0.0
+        external = Fills(quantity, before.value + round(value * 100) * units)
     draft.alert(
         Severity.WARNING,
         "EXTERNALLY_CLOSED",

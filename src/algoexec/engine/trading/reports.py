@@ -21,6 +21,7 @@ from algoexec.engine.trading.drafting import (
 from algoexec.engine.trading.exits import (
     leave,
     opened,
+    reconcile,
     sell,
 )
 from algoexec.engine.trading.orders import OwnOrder, Phase
@@ -73,13 +74,20 @@ def change_not_made(draft: Draft, event: ChangeNotMade) -> None:
 
 
 def position_read(draft: Draft, event: PositionRead) -> None:
-    """Take in what the broker holds, and sell what is ours of it."""
+    """Take in what the broker holds: sell what is ours of it, or while it is held, see whether it still is."""
     trade = trading_of(draft).trade
-    if trade is not None and trade.option.key == event.instrument and trade.waits_for_position:
-        after = keep(draft, sell(draft, trade, event.net, event.mark))
-        if after.open_units != trade.open_units:
-            tell_position(draft)
-        pursue(draft, event.mark)
+    if trade is None or trade.option.key != event.instrument:
+        return
+    if trade.waits_for_position:
+        after = sell(draft, trade, event)
+    elif trade.stage is Stage.IN_TRADE:
+        after = reconcile(draft, trade, event)
+    else:
+        return
+    keep(draft, after)
+    if (after.open_units, after.stage) != (trade.open_units, trade.stage):
+        tell_position(draft)
+    pursue(draft, event.mark)
 
 
 def _update(draft: Draft, trade: Trade, before: OwnOrder, order: OwnOrder) -> None:

@@ -8,7 +8,15 @@ import pytest
 from algoexec.domain.calendar import ist
 from algoexec.domain.charges import Charges, Derivative, charges_of_order
 from algoexec.domain.orders import OrderStatus, Side
-from algoexec.engine.effects import CancelOrder, ModifyOrder, PositionChanged, ReadFunds, ReadPosition, TradeClosed
+from algoexec.engine.effects import (
+    CancelOrder,
+    ModifyOrder,
+    PositionChanged,
+    ReadFunds,
+    ReadPosition,
+    SubmitOrder,
+    TradeClosed,
+)
 from algoexec.engine.events import (
     ChangeNotMade,
     DeadlinePassed,
@@ -25,9 +33,10 @@ from algoexec.engine.events import (
 )
 from algoexec.engine.step import next_deadline
 from algoexec.engine.trading.marks import IndexMark, OptionMark
+from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.tally import Tally
-from algoexec.engine.trading.trade import ExitReason, Stage
+from algoexec.engine.trading.trade import ExitReason, Fills, Stage
 from tests.strategies import DAY
 from tests.unit.engine.trading.driver import (
     CALL,
@@ -456,10 +465,36 @@ def test_an_estimate_without_a_mark_is_what_was_paid() -> None:
     assert session.closed.gross == 0
 
 
+def test_half_that_somebody_else_sold_is_noticed_while_the_rest_is_held_on() -> None:
+    session = holding()
+    half = session.trade.open_units // 2
+    session.holds(half)
+    assert session.trade.external.quantity == 0, "positions may lag behind fills: not believed at once"
+    session.meet(PositionRead(instrument=session.trade.option.key, net=half, mark=OptionMark(), sold_elsewhere=111.5))
+    assert session.is_at(Stage.IN_TRADE)
+    assert session.trade.open_units == half
+    assert session.trade.external == Fills(half, 11_150 * half)
+    assert session.alerts() == ["EXTERNALLY_CLOSED"]
+    session.mark(75.0)
+    session.holds(half, 75.0)
+    assert session.order.ticket.quantity == half
+
+
+def test_all_that_somebody_else_sold_is_the_end_of_the_trade() -> None:
+    session = holding()
+    units = session.trade.open_units
+    session.holds(0)
+    session.meet(PositionRead(instrument=session.trade.option.key, net=0, mark=OptionMark(), sold_elsewhere=111.5))
+    assert session.closed.reason == ExitReason.EXTERNALLY_CLOSED
+    assert session.closed.external_units == units
+    assert session.closed.exit_price == 111.5
+    assert not [effect for effect in session.asked(SubmitOrder) if effect.purpose is Purpose.EXIT]
+
+
 def test_answers_that_nobody_waits_for_do_nothing() -> None:
     session = holding()
     before = session.state
-    session.holds(0)
+    session.holds(session.trade.open_units)
     session.meet(PositionRead(instrument=session.state.tracked[0], net=0, mark=OptionMark()))
     assert session.state == before
     session = leaving()
