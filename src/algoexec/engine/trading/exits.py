@@ -88,21 +88,19 @@ def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
 def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
     """Sell what is ours and still there: the broker's units may be the person's own, too.
 
-    What is not there is believed to be gone when the broker has said so twice: its positions may
+    What is not there is believed to be gone when the broker says so for a while: its positions may
     lag behind its fills.
     """
     rules = trading_of(draft).rules
     trade = replace(trade, waits_for_position=False)
     if trade.has_open_orders or trade.open_units <= 0:
         return trade
-    soon = draft.at + timedelta(seconds=rules.exit_patience_s)
-    gone = _missing(trade, read)
-    if gone and not trade.is_short:
-        return replace(trade, is_short=True, ask_at=soon)
+    patience = timedelta(seconds=rules.exit_patience_s)
+    trade = _without_missing(draft, trade, read)
+    if trade.short_at is not None:
+        return replace(trade, ask_at=trade.short_at + patience)
     # The first exit may be followed at once; if that one is thrown out too, it must not become a storm.
-    trade = replace(trade, is_short=False, ask_at=soon if trade.has_been_offered else draft.at)
-    if gone:
-        trade = _closed_by_others(draft, trade, gone, read)
+    trade = replace(trade, ask_at=draft.at + patience if trade.has_been_offered else draft.at)
     limit = _offer(draft, trade, None, read.mark, rules)
     for part in parts(trade.open_units, trade.option.freeze_quantity, trade.option.lot):
         trade = submit(draft, trade, Purpose.EXIT, part, limit)
@@ -112,17 +110,21 @@ def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
 def reconcile(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
     """Notice while holding that somebody else has sold: what is left is held on, none left is the end.
 
-    As with `sell`, the broker must have said so twice.
+    As with `sell`, the broker must say so for a while.
     """
-    gone = _missing(trade, read)
-    if not gone or not trade.is_short:
-        return replace(trade, is_short=gone > 0)
-    trade = replace(_closed_by_others(draft, trade, gone, read), is_short=False)
+    trade = _without_missing(draft, trade, read)
     return trade if trade.open_units else begun_to_leave(trade, ExitReason.EXTERNALLY_CLOSED, draft.at)
 
 
-def _missing(trade: Trade, read: PositionRead) -> int:
-    return trade.open_units - min(trade.open_units, max(read.net, 0))
+def _without_missing(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
+    """Count out what is not there; at first only note since when (`short_at`)."""
+    gone = trade.open_units - min(trade.open_units, max(read.net, 0))
+    since = trade.short_at or draft.at
+    believed_at = since + timedelta(seconds=trading_of(draft).rules.exit_patience_s)
+    if gone and (trade.short_at is None or draft.at < believed_at):
+        return replace(trade, short_at=since)
+    trade = replace(trade, short_at=None)
+    return _closed_by_others(draft, trade, gone, read) if gone else trade
 
 
 def close(draft: Draft, trade: Trade) -> None:

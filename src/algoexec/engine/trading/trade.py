@@ -72,7 +72,7 @@ class Trade:
     `external` are units that somebody else sold, at an estimated value. `exit_begun_at` and
     `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
     exit waits for the broker's word on what is held; `ask_at` is from when on it is asked for next,
-    and `is_short` says that the last word was of less than is ours.
+    and `short_at` is when that word first was of less than is ours; None: the last was not.
     """
 
     id: str
@@ -94,7 +94,7 @@ class Trade:
     external: Fills = NO_FILLS
     waits_for_position: bool = False
     ask_at: datetime | None = None
-    is_short: bool = False
+    short_at: datetime | None = None
     called_at: datetime | None = None
 
     @property

@@ -449,6 +449,17 @@ def test_positions_that_lag_behind_fills_are_not_believed_at_once() -> None:
     assert finish(session).external_units == 0
 
 
+def test_two_words_in_one_moment_are_one() -> None:
+    session = holding()
+    session.holds(0)
+    session.meet(FlattenRequested(by="someone"))
+    session.holds(0)
+    assert session.trade.open_units == 120
+    session.pass_time(2.0)
+    session.holds(120)
+    assert session.order.ticket.quantity == 120
+
+
 def test_what_a_person_holds_beside_ours_is_left_alone() -> None:
     session = holding()
     session.mark(75.0)
@@ -470,7 +481,9 @@ def test_half_that_somebody_else_sold_is_noticed_while_the_rest_is_held_on() -> 
     half = session.trade.open_units // 2
     session.holds(half)
     assert session.trade.external.quantity == 0, "positions may lag behind fills: not believed at once"
-    session.meet(PositionRead(instrument=session.trade.option.key, net=half, mark=OptionMark(), sold_elsewhere=111.5))
+    session.meet(
+        PositionRead(instrument=session.trade.option.key, net=half, mark=OptionMark(), sold_elsewhere=111.5), after=4.0
+    )
     assert session.is_at(Stage.IN_TRADE)
     assert session.trade.open_units == half
     assert session.trade.external == Fills(half, 11_150 * half)
@@ -484,7 +497,9 @@ def test_all_that_somebody_else_sold_is_the_end_of_the_trade() -> None:
     session = holding()
     units = session.trade.open_units
     session.holds(0)
-    session.meet(PositionRead(instrument=session.trade.option.key, net=0, mark=OptionMark(), sold_elsewhere=111.5))
+    session.meet(
+        PositionRead(instrument=session.trade.option.key, net=0, mark=OptionMark(), sold_elsewhere=111.5), after=4.0
+    )
     assert session.closed.reason == ExitReason.EXTERNALLY_CLOSED
     assert session.closed.external_units == units
     assert session.closed.exit_price == 111.5

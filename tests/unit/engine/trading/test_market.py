@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from algoexec.domain.orders import Side
-from algoexec.engine.effects import Alert, PositionChanged, Severity, SubmitOrder, TradeClosed
+from algoexec.engine.effects import Alert, PositionChanged, ReadPosition, Severity, SubmitOrder, TradeClosed
 from algoexec.engine.events import (
     CandleClosed,
     ChainPolled,
@@ -244,6 +244,11 @@ class Trading(RuleBasedStateMachine):
     def a_person_sells(self, part: int) -> None:
         option = self.session.trade.option.key
         self.broker.sell_by_hand(option, self.broker.may_be_sold_by_hand(option) // 30 // part * 30)
+
+    @precondition(lambda self: hasattr(self, "session") and self.session.trading.trade is not None)
+    @rule()
+    def the_position_is_looked_at(self) -> None:
+        self.broker.take(ReadPosition(instrument=self.session.trade.option.key))
 
     @precondition(lambda self: hasattr(self, "session") and self.session.trading.trade is not None)
     @rule()
