@@ -8,7 +8,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.bootstrapped
-JOBS ?= 2
+JOBS ?= 3
 ARGS ?=
 # What is type-checked beside src and tests, once it exists.
 TYPED := src tests $(wildcard benchmarks migrations)

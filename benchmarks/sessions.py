@@ -38,7 +38,7 @@ from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import configure_logging
 from benchmarks.table import Table
 
-MINUTES = {1: 360, 50: 120, 200: 120}
+MINUTES = {1: 350, 50: 120, 200: 120}
 """Closes by the number of sessions: a p99 of 120 values is hardly more than their worst."""
 WARM_UP = 5
 """Closes that nothing counts: the first insert makes the driver's connections and the server's files."""

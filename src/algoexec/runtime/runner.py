@@ -262,6 +262,7 @@ class SessionRunner:
             try:
                 await asyncio.wait((passed, moved), return_when=asyncio.FIRST_COMPLETED)
                 if not moved.done():
+                    self.want_mark()  # what is due is done at the price of now, if there is one
                     self.tell(DeadlinePassed())
                     await moved
             finally:
