@@ -6,6 +6,7 @@ Each effect is carried out once. What is not known afterwards is looked up, neve
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -48,10 +49,11 @@ POLL_S: Final = 10.0
 
 
 class Held(NamedTuple):
-    """What the session holds, in units."""
+    """What the session holds, in units, and since when, UTC."""
 
     instrument: InstrumentKey
     units: int
+    since: datetime
 
 
 type OrderEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds
@@ -212,14 +214,14 @@ class OrderPath:
         held = self._held()
         elsewhere = None
         if held is not None and held.instrument == instrument and net < held.units:
-            elsewhere = await self._sold_elsewhere(instrument)
+            elsewhere = await self._sold_elsewhere(held)
         mark = self._mark(instrument)
         self._tell(PositionRead(instrument=instrument, net=net, mark=mark, sold_elsewhere=elsewhere))
 
-    async def _sold_elsewhere(self, instrument: InstrumentKey) -> float | None:
-        """Return at what others sold an instrument today, on average; None if the book shows nothing of it."""
+    async def _sold_elsewhere(self, held: Held) -> float | None:
+        """Return at what others sold since then, on average; None if the book shows nothing of it."""
         reports = await insist(self._broker.orders, "order book", _soon)
-        sold = [one for one in reports if one.id is None and one.instrument == instrument and one.side is Side.SELL]
+        sold = [one for one in reports if one.id is None and one.side is Side.SELL and _concerns(one, held)]
         units = sum(one.filled for one in sold)
         return sum(one.filled_value for one in sold) / units / 100 if units else None
 
@@ -241,6 +243,12 @@ class OrderPath:
 
     def _is_ours(self, report: OrderReport) -> bool:
         return report.id is not None and report.id.startswith(self._prefix)
+
+
+def _concerns(report: OrderReport, held: Held) -> bool:
+    """Whether an order may have sold what is held; the broker's stamps are whole seconds."""
+    begun = held.since - timedelta(seconds=1)
+    return report.instrument == held.instrument and (report.at is None or report.at >= begun)
 
 
 def _lookups() -> Iterator[float]:

@@ -94,7 +94,9 @@ class TradingSeat:
     def _held(self) -> Held | None:
         trading = self._state().trading
         trade = None if trading is None else trading.trade
-        return None if trade is None or trade.open_units <= 0 else Held(trade.option.key, trade.open_units)
+        if trade is None or trade.opened_at is None or trade.open_units <= 0:
+            return None
+        return Held(trade.option.key, trade.open_units, trade.opened_at)
 
     def _is_working(self) -> bool:
         trading = self._state().trading

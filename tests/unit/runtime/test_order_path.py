@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from algoexec.runtime import order_path
 from algoexec.runtime.order_path import Held, OrderPath
 
 CALL = InstrumentKey("NSE_FO|41082")
+SINCE = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
 TICKET = OrderTicket(
     id="session0session0-a-0", instrument=CALL, side=Side.BUY, quantity=30, type=OrderType.LIMIT, price=100.0
 )
@@ -290,14 +292,15 @@ async def test_positions_are_asked_for_until_they_are_told(broker: ScriptedBroke
 
 
 async def test_what_somebody_else_sold_is_noticed_with_its_price(broker: ScriptedBroker, session: Session) -> None:
-    session.held = Held(CALL, 30)
+    session.held = Held(CALL, 30, SINCE)
     broker.held = {CALL: 30}
     async with path(broker, session):
         await until(lambda: len(session.of(PositionRead)) >= 2)
         assert {event.sold_elsewhere for event in session.of(PositionRead)} == {None}
         sold = {"id": None, "side": Side.SELL, "status": OrderStatus.COMPLETE}
         broker.book = [
-            report(**sold, filled=10, average_price=90.0),
+            report(**sold, filled=10, average_price=90.0, at=SINCE + timedelta(minutes=1)),
+            report(**sold, filled=30, average_price=5.0, at=SINCE - timedelta(minutes=1)),
             report(**sold, filled=20, average_price=96.0),
             report(**sold | {"id": "session0session0-b-0"}, filled=30, average_price=1.0),
         ]
