@@ -42,8 +42,8 @@ async def test_a_live_session_gets_through_every_fault(script: str) -> None:
     must_be_sound(traded)
     # Locked out at its first order, a session needs another token: it begins nothing more.
     assert traded.closed or script == "locked-out", "nothing was traded: nothing was tried"
-    if not any(trade.external_units for trade in traded.closed):  # else what others sold for is an estimate
-        assert sum(trade.gross for trade in traded.closed) == traded.exchange_gross()
+    # What others sold is read from the order book as an average: it may be off by the rounding of one.
+    assert sum(trade.gross for trade in traded.closed) == pytest.approx(traded.exchange_gross(), abs=len(traded.closed))
 
 
 @pytest.mark.timeout(300)
