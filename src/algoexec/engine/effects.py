@@ -94,8 +94,10 @@ class QuoteOption:
     instrument: InstrumentKey
 
 
-type TradeEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds | QuoteOption
-type Effect = Subscribe | Unsubscribe | SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds | QuoteOption
+OrderEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds
+"""What is carried out at the session's account."""
+
+type Effect = Subscribe | Unsubscribe | QuoteOption | OrderEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

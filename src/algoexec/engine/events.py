@@ -7,7 +7,6 @@ change a session's state.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from algoexec.domain.calendar import TradingDay
 from algoexec.domain.instruments import Contracts, InstrumentKey
@@ -256,7 +255,7 @@ class TradeRulesChanged:
     rules: TradeRules
 
 
-type SessionEvent = (
+SessionEvent = (
     SessionCreated
     | TokenRejected
     | TokenReplaced
@@ -273,7 +272,7 @@ type SessionEvent = (
     | DeadlinePassed
     | SessionFailed
 )
-type TradeEvent = (
+TradeEvent = (
     Marked
     | OrderReported
     | OrderNotPlaced
@@ -285,45 +284,7 @@ type TradeEvent = (
     | KillSwitched
     | TradeRulesChanged
 )
-TRADE_EVENTS: Final = (
-    Marked,
-    OrderReported,
-    OrderNotPlaced,
-    OutcomeNotKnown,
-    ChangeNotMade,
-    PositionRead,
-    FundsRead,
-    FlattenRequested,
-    KillSwitched,
-    TradeRulesChanged,
-)
-type Event = (
-    SessionCreated
-    | TokenRejected
-    | TokenReplaced
-    | DayPrepared
-    | WarmedUp
-    | CandleClosed
-    | CandlesRepaired
-    | ChainPolled
-    | FeedChanged
-    | ParametersChanged
-    | Halted
-    | Resumed
-    | StopRequested
-    | DeadlinePassed
-    | SessionFailed
-    | Marked
-    | OrderReported
-    | OrderNotPlaced
-    | OutcomeNotKnown
-    | ChangeNotMade
-    | PositionRead
-    | FundsRead
-    | FlattenRequested
-    | KillSwitched
-    | TradeRulesChanged
-)
+type Event = SessionEvent | TradeEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
 from algoexec.engine.effects import ReadFunds, Severity, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
-    TRADE_EVENTS,
     CandleClosed,
     CandlesRepaired,
     ChainPolled,
@@ -30,6 +29,7 @@ from algoexec.engine.events import (
     StopRequested,
     TokenRejected,
     TokenReplaced,
+    TradeEvent,
     WarmedUp,
 )
 from algoexec.engine.signals import decide_candle, memory_after
@@ -79,7 +79,7 @@ def step(state: EngineState | None, record: Record) -> Transition:
         raise DomainError(f"record {record.seq} cannot follow {state.seq}")
     draft = Draft(replace(state, seq=record.seq, at=record.at), record.at)
     if not state.status.is_over:
-        if isinstance(record.event, TRADE_EVENTS):
+        if isinstance(record.event, TradeEvent):
             apply_trading(draft, record.event)
         else:
             _apply(draft, record.event)

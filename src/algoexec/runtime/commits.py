@@ -56,7 +56,11 @@ class Commits:
         written = asyncio.ensure_future(self._journal.append(entries))
         if self._behind == 0:
             may_spill = holds and self._spill is not None
-            await asyncio.wait((written,), timeout=SPILL_AFTER_S if may_spill else None)
+            try:
+                await asyncio.wait((written,), timeout=SPILL_AFTER_S if may_spill else None)
+            except asyncio.CancelledError:
+                written.cancel()  # who lets go of a session must not write into the journal of its next owner
+                raise
         if written.done() or self._spill is None:
             written.result()
             self._count(before, after, entries)
@@ -74,11 +78,16 @@ class Commits:
         Raises:
             FenceLost: another owner has written in their place.
         """
-        while True:
-            spilled = await self._backlog.get()
-            await spilled.written
-            self._count(spilled.before, spilled.after, spilled.entries)
-            self._behind -= 1
-            if self._behind == 0 and self._spill is not None:
-                self._spill.forget(self._session_id)
-                _log.info("the journal has caught up", session_id=self._session_id)
+        try:
+            while True:
+                spilled = await self._backlog.get()
+                await spilled.written
+                self._count(spilled.before, spilled.after, spilled.entries)
+                self._behind -= 1
+                if self._behind == 0 and self._spill is not None:
+                    self._spill.forget(self._session_id)
+                    _log.info("the journal has caught up", session_id=self._session_id)
+        finally:
+            # They stay on disk: whoever takes the session up appends them first.
+            while not self._backlog.empty():
+                self._backlog.get_nowait().written.cancel()

@@ -21,7 +21,7 @@ from algoexec.domain.errors import (
 )
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import OrderReport, OrderStatus, OrderTicket, Side
-from algoexec.engine.effects import CancelOrder, ModifyOrder, ReadFunds, ReadPosition, SubmitOrder
+from algoexec.engine.effects import CancelOrder, ModifyOrder, OrderEffect, ReadFunds, ReadPosition, SubmitOrder
 from algoexec.engine.events import (
     ChangeNotMade,
     Event,
@@ -55,8 +55,6 @@ class Held(NamedTuple):
     units: int
     since: datetime
 
-
-type OrderEffect = SubmitOrder | ModifyOrder | CancelOrder | ReadPosition | ReadFunds
 
 _URGENCY: Final = {Purpose.ENTRY: Urgency.ENTRY, Purpose.EXIT: Urgency.EXIT}
 

@@ -8,14 +8,14 @@ from typing import Final, NamedTuple, Protocol
 from algoexec.domain.errors import DomainError
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Quote
-from algoexec.engine.effects import ModifyOrder, ReadFunds, ReadPosition, SubmitOrder
+from algoexec.engine.effects import ModifyOrder, OrderEffect, ReadFunds, ReadPosition, SubmitOrder
 from algoexec.engine.events import Event, OrderNotPlaced
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.marks import option_mark
-from algoexec.runtime.order_path import Held, OrderEffect, OrderPath
+from algoexec.runtime.order_path import Held, OrderPath
 
 LONGEST_REQUEST_S: Final = 12.0
 """Waiting for its turn, connecting, reading: an order is sent only while the session is surely ours for so long."""

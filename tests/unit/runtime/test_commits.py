@@ -105,6 +105,36 @@ async def test_another_owners_record_ends_the_session_also_after_the_disk(tmp_pa
     writing.cancel()
 
 
+@warped
+async def test_who_lets_go_of_a_session_writes_nothing_any_more(tmp_path: Path) -> None:
+    journal, spill = GatedJournal(), SpillFolder(tmp_path)
+    journal.answers = [StoreUnavailable("down")] * 5
+    async with committing(journal, spill, Counted()) as commits:
+        waiting = asyncio.create_task(commits.commit(BEFORE, AFTER, [entry(2)], holds=False))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.sleep(60)
+        assert len(journal.inserts) == 5, "it was tried while somebody waited, and not after"
+
+
+@warped
+async def test_what_was_spilled_waits_on_disk_for_the_next_owner(tmp_path: Path) -> None:
+    journal, spill = GatedJournal(), SpillFolder(tmp_path)
+    journal.answers = [StoreUnavailable("down")] * 50
+    writer = JournalWriter(journal, LoopClock())
+    commits = Commits("s1", writer, spill, Counted())
+    writing, catching = asyncio.create_task(writer.run()), asyncio.create_task(commits.catch_up())
+    for seq in (2, 3):
+        assert not await commits.commit(BEFORE, AFTER, [entry(seq)], holds=True)
+    catching.cancel()
+    await asyncio.sleep(10)
+    tried = len(journal.inserts)
+    await asyncio.sleep(60)
+    assert len(journal.inserts) == tried
+    assert [one.record.seq for one in spill.read("s1")] == [2, 3]
+    writing.cancel()
+
+
 def test_a_torn_line_was_never_acted_upon(tmp_path: Path) -> None:
     spill = SpillFolder(tmp_path)
     spill.write([entry(2), entry(3)])

@@ -1,6 +1,6 @@
 """The broker's books: every account, every order with all it has been through, every trade."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -119,11 +119,6 @@ class Books:
         """Tell whoever listens."""
         for tell in self.listeners:
             tell(update)
-
-    def trades_of(self, user: str, order_ids: Iterable[str]) -> list[Trade]:
-        """Return a user's trades of some orders, oldest first."""
-        wanted = set(order_ids)
-        return [trade for trade in self.account(user).trades if trade.order_id in wanted]
 
     def _keep(self, order: Order) -> Order:
         self._orders[order.id] = order
