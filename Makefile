@@ -47,8 +47,8 @@ COMPILE = $$(scripts/bootstrap.sh uv) pip compile --quiet --python $(BIN)/python
 	--no-emit-index-url --no-header --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
-	$(COMPILE) --python-version 3.12 pyproject.toml --extra embedded --output-file requirements.lock
-	$(COMPILE) --python-version 3.12 pyproject.toml --extra embedded --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --python-version 3.12 pyproject.toml --all-extras --output-file requirements.lock
+	$(COMPILE) --python-version 3.12 pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --python-version 3.9 --group build --output-file requirements-build.lock
 
 wheel: $(STAMP) ## Build dist/algoexec-*.whl
