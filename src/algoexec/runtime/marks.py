@@ -1,7 +1,6 @@
 """What a session is shown of prices while it wants, holds or works something."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from algoexec.domain.calendar import IST
@@ -9,37 +8,15 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Quote
 from algoexec.engine.events import Marked
 from algoexec.engine.state import EngineState
-from algoexec.engine.trading.marks import IndexMark, OptionMark
+from algoexec.engine.trading.marks import OptionMark, index_mark, option_mark
 
 type Quotes = Mapping[InstrumentKey, Quote]
 
 
-def option_mark(quotes: Quotes, option: InstrumentKey) -> OptionMark:
-    """Return an option's newest quote as a mark; an empty one when nothing was told of it."""
-    quote = quotes.get(option)
-    if quote is None:
-        return OptionMark()
-    greeks = quote.greeks
-    return OptionMark(
-        bid=quote.bid,
-        ask=quote.ask,
-        quoted_at=_moment(quote.received_at),
-        last=quote.price,
-        traded_at=_moment(quote.traded_at),
-        delta=None if greeks is None else greeks.delta,
-    )
-
-
 def marked(quotes: Quotes, underlying: InstrumentKey, option: InstrumentKey) -> Marked:
     """Return the newest prices of the index and an option."""
-    index = quotes.get(underlying)
-    at = None if index is None else _moment(index.traded_at)
-    price = None if index is None else index.price
-    return Marked(
-        index=None if at is None or price is None else IndexMark(price=price, at=at),
-        option=option,
-        mark=option_mark(quotes, option),
-    )
+    index = index_mark(quotes.get(underlying))
+    return Marked(index=index, option=option, mark=option_mark(quotes.get(option)))
 
 
 def day_result(state: EngineState, mark: OptionMark) -> dict[str, Any] | None:
@@ -64,7 +41,3 @@ def day_result(state: EngineState, mark: OptionMark) -> dict[str, Any] | None:
         "losses_in_a_row": trading.tally.losses_in_a_row,
         "lock": trading.tally.lock,
     }
-
-
-def _moment(stamp: int | None) -> datetime | None:
-    return None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)

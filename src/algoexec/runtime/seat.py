@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from algoexec.domain.errors import DomainError
@@ -11,10 +10,10 @@ from algoexec.domain.market import Quote
 from algoexec.engine.effects import ModifyOrder, OrderEffect, ReadFunds, ReadPosition, SubmitOrder
 from algoexec.engine.events import Event, OrderNotPlaced
 from algoexec.engine.state import EngineState
+from algoexec.engine.trading.marks import option_mark
 from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
-from algoexec.runtime.marks import option_mark
 from algoexec.runtime.order_path import Held, OrderPath
 
 LONGEST_REQUEST_S: Final = 12.0
@@ -62,7 +61,7 @@ class TradingSeat:
             may_send=may_send,
             is_working=self._is_working,
             held=self._held,
-            mark=partial(option_mark, quotes),
+            mark=lambda option: option_mark(quotes.get(option)),
         )
 
     async def run(self) -> None:

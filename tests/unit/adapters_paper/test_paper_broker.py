@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from algoexec.adapters.paper.broker import LOST, PaperBroker, PaperRules
-from algoexec.adapters.paper.market import QuotedMarket
+from algoexec.adapters.paper.broker import PaperBroker
 from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DomainError
 from algoexec.domain.instruments import BANK_NIFTY, Contracts, InstrumentKey
 from algoexec.domain.market import Book, Quote
 from algoexec.domain.orders import OrderStatus, OrderTerms, OrderType, Side
 from algoexec.ports.broker import Urgency
+from algoexec.simulation.trading.paper import LOST, PaperRules
+from algoexec.simulation.trading.quoted import QuotedMarket
 from tests.contract.trading_places import (
     CAPITAL,
     DAY,

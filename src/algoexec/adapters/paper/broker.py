@@ -7,61 +7,15 @@ none moves the market: that is what paper cannot show.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from datetime import datetime
 
-from algoexec.adapters.paper.market import QuotedMarket
-from algoexec.domain.calendar import TradingDay, ist
-from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DomainError
+from algoexec.domain.calendar import TradingDay
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Quote
-from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket, OrderType, Product, Validity
+from algoexec.domain.orders import OrderReport, OrderTerms, OrderTicket
 from algoexec.ports.broker import Broker, BrokerNews, UpdatesBegin, Urgency
 from algoexec.ports.clock import MarketClock
-from algoexec.simulation.trading.account import Account, Legs, Position, bound_by
-from algoexec.simulation.trading.books import Update
-from algoexec.simulation.trading.checks import OrderRefused
-from algoexec.simulation.trading.commands import CancelOrder, Command, ModifyOrder, OpenAccount, PlaceOrder
-from algoexec.simulation.trading.floor import FloorRules, TradingFloor
-from algoexec.simulation.trading.orders import (
-    AUTOMATIC_PROTECTION,
-    NO_PROTECTION,
-    Order,
-    OrderChange,
-    OrderRequest,
-    Status,
-    to_paise,
-)
-
-LOST: Final = "paper orders do not outlive the service"
-"""The message of an order that was working when the service stopped."""
-
-_USER: Final = "paper"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-
-_STATUSES: Final[Mapping[Status, OrderStatus]] = {
-    Status.OPEN: OrderStatus.OPEN,
-    Status.TRIGGER_PENDING: OrderStatus.TRIGGER_PENDING,
-    Status.COMPLETE: OrderStatus.COMPLETE,
-    Status.CANCELLED: OrderStatus.CANCELLED,
-    Status.AMO_CANCELLED: OrderStatus.CANCELLED,
-    Status.REJECTED: OrderStatus.REJECTED,
-}
-"""All others are on their way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperRules:
-    """How the paper broker works.
-
-    `latency_ms` is market time between the broker and the exchange, `squares_off_at` when product
-    I is closed by the broker, IST: both as in the simulator.
-    """
-
-    latency_ms: int = 40
-    squares_off_at: time = time(15, 25)
+from algoexec.simulation.trading.paper import PaperAccount, PaperRules, milliseconds, moment
 
 
 class PaperBroker(Broker):
@@ -82,37 +36,21 @@ class PaperBroker(Broker):
         lost: Iterable[OrderReport] = (),
         rules: PaperRules | None = None,
     ) -> None:
-        """Open an account that can spend `capital`, in paise.
-
-        After a restart, `held` are the net units it had, paid for already, and `lost` the orders
-        that were working: they are reported as cancelled with what was filled of them.
+        """Open an account that can spend `capital`, in paise; `held` and `lost` as in `PaperAccount`.
 
         Raises:
             DomainError: something is held that is not among `contracts`.
             BrokerUnavailable: the clock does not know the time yet.
         """
         self._clock = clock
-        self._market = QuotedMarket(contracts)
-        self._now = _milliseconds(clock.now())
-        # Numbers begin anew after a restart, and must not be those of other orders then.
-        self._prefix: Final = f"P{self._now:x}-"
-        self._lost: Final = [replace(r, status=OrderStatus.CANCELLED, message=LOST) for r in lost]
-        self._floor = TradingFloor(self._market, _floor_rules(day, rules or PaperRules()))
-        self._floor.apply(OpenAccount(at=self._now, user=_USER, funds=capital))
-        self._take_over(held or {})
-        self._floor.books.listeners.append(self._hear)
-        self._followers: list[Callable[[BrokerNews], None]] = []
-        self._told: dict[str, OrderReport] = {}
+        self._account = PaperAccount(
+            day, contracts, at=milliseconds(clock.now()), capital=capital, held=held, lost=lost, rules=rules
+        )
         self._rescheduled = asyncio.Event()
 
     def quoted(self, quote: Quote, at: datetime) -> None:
         """Let orders meet a quote that was told at `at`, market time; one of the index moves the margins."""
-        now = self._pass(at)
-        # What was due before this quote has met the market as it was then.
-        self._floor.advance(now - 1)
-        view = self._market.take(quote, now)
-        self._now = now if view is None else max(now, view.at)
-        self._floor.advance(self._now)
+        self._account.quoted(quote, milliseconds(at))
 
     async def place(self, ticket: OrderTicket, urgency: Urgency) -> str:
         """Take an order in; return its number.
@@ -120,89 +58,58 @@ class PaperBroker(Broker):
         Raises:
             BrokerUnavailable: the instrument has no price yet.
         """
-        if not self._market.has_price(ticket.instrument):
-            raise BrokerUnavailable(f"{ticket.instrument} has not been quoted yet")
-        request = OrderRequest(
-            instrument=ticket.instrument,
-            side=ticket.side,
-            quantity=ticket.quantity,
-            type=ticket.type,
-            price=_price(ticket.type, ticket.price),
-            trigger_price=_trigger(ticket.type, ticket.trigger_price),
-            product=ticket.product,
-            validity=ticket.validity,
-            tag=ticket.id,
-            market_protection=_protection(ticket.type),
-            placed_by=_USER,
-        )
-        (number,) = self._do(PlaceOrder(at=self._time(), user=_USER, request=request))
-        return self._prefix + number
+        try:
+            return self._account.place(ticket, self._time())
+        finally:
+            self._rescheduled.set()
 
     async def modify(self, order_id: str, terms: OrderTerms, urgency: Urgency) -> None:
         """Take a change of a working order in."""
-        change = OrderChange(
-            order_id=order_id.removeprefix(self._prefix),
-            type=terms.type,
-            validity=Validity.DAY,
-            price=_price(terms.type, terms.price),
-            trigger_price=_trigger(terms.type, terms.trigger_price),
-            market_protection=_protection(terms.type),
-        )
-        self._do(ModifyOrder(at=self._time(), user=_USER, change=change))
+        try:
+            self._account.modify(order_id, terms, self._time())
+        finally:
+            self._rescheduled.set()
 
     async def cancel(self, order_id: str, urgency: Urgency) -> None:
         """Take the withdrawal of a working order in."""
-        number = order_id.removeprefix(self._prefix)
-        self._do(CancelOrder(at=self._time(), user=_USER, order_id=number))
+        try:
+            self._account.cancel(order_id, self._time())
+        finally:
+            self._rescheduled.set()
 
     async def orders(self) -> Sequence[OrderReport]:
         """Return all orders, those lost at a restart first. Those of the evening's square-off are nobody's."""
-        self._floor.advance(self._time())
-        return [*self._lost, *(self._report(order) for order in self._floor.books.orders(_USER))]
+        return self._account.orders(self._time())
 
     async def positions(self) -> Mapping[InstrumentKey, int]:
         """Return net units of product I."""
-        self._floor.advance(self._time())
-        held = self._account.positions.values()
-        return {p.instrument: p.net for p in held if p.product is Product.INTRADAY and p.net}
+        return self._account.positions(self._time())
 
     async def funds(self) -> int:
         """Return the cash that no waiting buy and no short binds, in paise."""
-        now = self._time()
-        self._floor.advance(now)
-        working = self._floor.books.working(_USER)
-        bound = bound_by(self._account, working, self._market.contracts, to_paise(self._market.spot(now)))
-        # Only futures need a last price, and none is traded here.
-        return self._account.cash(self._market.contracts, lambda _: 0) - bound.total
+        return self._account.funds(self._time())
 
     async def follow(self, tell: Callable[[BrokerNews], None]) -> None:
         """Tell what becomes of orders, and keep the time, until cancelled; the connection never ends."""
         # What was due while nobody followed is of the past.
-        self._floor.advance(self._time())
+        self._account.advance(self._time())
         tell(UpdatesBegin())
-        self._followers.append(tell)
+        self._account.listeners.append(tell)
         try:
             while True:
                 await self._until_due()
-                self._floor.advance(self._time())
+                self._account.advance(self._time())
         finally:
-            self._followers.remove(tell)
-
-    # --- time -----------------------------------------------------------------------------------------------------
+            self._account.listeners.remove(tell)
 
     def _time(self) -> int:
-        return self._pass(self._clock.now())
-
-    def _pass(self, at: datetime) -> int:
-        """Go on to a moment, never back: quotes and clock may be told in either order."""
-        self._now = max(self._now, _milliseconds(at))
-        return self._now
+        return milliseconds(self._clock.now())
 
     async def _until_due(self) -> None:
         """Return once the clock has reached what is due next, or something else may be due before."""
         self._rescheduled.clear()
         waits: list[asyncio.Task[bool]] = [asyncio.create_task(self._rescheduled.wait(), name="paper-rescheduled")]
-        if (due := self._floor.due()) is not None:
+        if (due := self._account.due()) is not None:
             waits.append(asyncio.create_task(self._reached(due), name="paper-due"))
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -213,85 +120,5 @@ class PaperBroker(Broker):
             wait.result()
 
     async def _reached(self, due: int) -> bool:
-        await self._clock.wait_until(_moment(due))
+        await self._clock.wait_until(moment(due))
         return True
-
-    # --- orders ---------------------------------------------------------------------------------------------------
-
-    @property
-    def _account(self) -> Account:
-        return self._floor.books.account(_USER)
-
-    def _do(self, command: Command) -> tuple[str, ...]:
-        try:
-            return self._floor.apply(command)
-        except OrderRefused as refused:
-            raise BrokerRefused(str(refused), code=refused.why.name) from refused
-        finally:
-            self._rescheduled.set()
-
-    def _hear(self, update: Update) -> None:
-        if not isinstance(update, Order):
-            return
-        report = self._report(update)
-        # Some states of theirs are one of ours.
-        if self._told.get(update.id) == report:
-            return
-        self._told[update.id] = report
-        for tell in tuple(self._followers):
-            tell(report)
-
-    def _report(self, order: Order) -> OrderReport:
-        return OrderReport(
-            order_id=self._prefix + order.id,
-            id=order.request.tag,
-            instrument=order.request.instrument,
-            side=order.request.side,
-            status=_STATUSES.get(order.status, OrderStatus.PENDING),
-            quantity=order.request.quantity,
-            filled=order.filled,
-            average_price=order.average_price,
-            price=order.request.price,
-            message=order.message,
-            at=_moment(order.updated_at),
-        )
-
-    def _take_over(self, held: Mapping[InstrumentKey, int]) -> None:
-        for key, units in held.items():
-            if key not in self._market.contracts:
-                raise DomainError(f"{units} units of {key} are held, and it is not among the contracts of the day")
-            legs = Legs(abs(units), 0)  # paid for: the capital is what is left after it
-            position = Position(instrument=key, product=Product.INTRADAY)
-            position = replace(position, bought=legs) if units > 0 else replace(position, sold=legs)
-            self._account.positions[key, Product.INTRADAY] = position
-
-
-def _price(kind: OrderType, price: float) -> float:
-    return price if kind.has_limit else 0.0
-
-
-def _trigger(kind: OrderType, trigger: float | None) -> float:
-    return (trigger or 0.0) if kind.has_trigger else 0.0
-
-
-def _protection(kind: OrderType) -> float:
-    """As at Upstox: a market order without any protection is rejected."""
-    return NO_PROTECTION if kind.has_limit else AUTOMATIC_PROTECTION
-
-
-def _floor_rules(day: TradingDay, rules: PaperRules) -> FloorRules:
-    return FloorRules(
-        on=day.date,
-        opens_at=_milliseconds(day.opens_at),
-        squares_off_at=_milliseconds(ist(day.date, rules.squares_off_at)),
-        closes_at=_milliseconds(day.closes_at),
-        latency_ms=rules.latency_ms,
-    )
-
-
-def _milliseconds(at: datetime) -> int:
-    return (at - _EPOCH) // _MILLISECOND
-
-
-def _moment(milliseconds: int) -> datetime:
-    return _EPOCH + milliseconds * _MILLISECOND

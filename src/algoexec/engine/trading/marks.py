@@ -1,7 +1,9 @@
 """What the held option is worth now, as far as that can be known."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from algoexec.domain.market import Quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,32 @@ class IndexMark:
 
     price: float
     at: datetime
+
+
+def option_mark(quote: Quote | None) -> OptionMark:
+    """Return an option's newest quote as a mark; an empty one when nothing was told of it."""
+    if quote is None:
+        return OptionMark()
+    greeks = quote.greeks
+    return OptionMark(
+        bid=quote.bid,
+        ask=quote.ask,
+        quoted_at=_moment(quote.received_at),
+        last=quote.price,
+        traded_at=_moment(quote.traded_at),
+        delta=None if greeks is None else greeks.delta,
+    )
+
+
+def index_mark(quote: Quote | None) -> IndexMark | None:
+    """Return the index's newest quote as a mark; None when nothing was told of it."""
+    at = None if quote is None else _moment(quote.traded_at)
+    price = None if quote is None else quote.price
+    return None if at is None or price is None else IndexMark(price=price, at=at)
+
+
+def _moment(stamp: int | None) -> datetime | None:
+    return None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
 
 
 def _is_recent(stamp: datetime | None, at: datetime, max_age_s: float) -> bool:
