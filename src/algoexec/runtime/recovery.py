@@ -1,10 +1,12 @@
 """A session's state from what was stored: the newest snapshot and the journal after it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import step
+from algoexec.engine.transition import Transition
 from algoexec.ports.stores import JournalEntry, Stores
 
 
@@ -30,12 +32,37 @@ async def recover(stores: Stores, session_id: str) -> Recovered | None:
 def fold(state: EngineState | None, entries: Sequence[JournalEntry]) -> Recovered | None:
     """Fold `entries` onto `state`. Where code and record disagree, the record stands."""
     diverged_at: int | None = None
+    for folded in refold(state, entries):
+        state = folded.state
+        if not folded.agrees:
+            diverged_at = diverged_at or folded.entry.record.seq
+    return None if state is None else Recovered(state=state, diverged_at=diverged_at)
+
+
+class Refolded(NamedTuple):
+    """One entry folded anew: `moved` is what today's code makes of its record, `state` the state after it."""
+
+    entry: JournalEntry
+    moved: Transition
+    state: EngineState
+
+    @property
+    def agrees(self) -> bool:
+        """Whether today's code does what was recorded."""
+        return (self.moved.effects, self.moved.frames) == (self.entry.effects, self.entry.frames)
+
+
+def refold(state: EngineState | None, entries: Iterable[JournalEntry]) -> Iterator[Refolded]:
+    """Fold `entries` onto `state`, one after the other.
+
+    Watchers have seen the recorded numbers: where code and record disagree the next number follows those.
+    """
     for entry in entries:
         told = state.frames if state is not None else 0
         moved = step(state, entry.record)
         state = moved.state
-        if (moved.effects, moved.frames) != (entry.effects, entry.frames):
-            diverged_at = diverged_at or entry.record.seq
-            # Watchers have seen the recorded numbers: the next one follows those, whatever today's code would say.
+        folded = Refolded(entry, moved, state)
+        if not folded.agrees:
             state = replace(state, frames=entry.frames[-1].number if entry.frames else told)
-    return None if state is None else Recovered(state=state, diverged_at=diverged_at)
+            folded = folded._replace(state=state)
+        yield folded
