@@ -1,0 +1,1 @@
+"""What a backtest is worth, in the field's own figures, and as one page that needs nothing else."""
