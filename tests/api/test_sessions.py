@@ -55,6 +55,8 @@ async def begin(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
         ("POST", "/kill-switch"),
         ("POST", "/kill-switch?all=true"),
         ("DELETE", "/kill-switch"),
+        ("GET", "/orders/x"),
+        ("GET", "/days"),
         ("GET", "/pcr"),
         ("GET", "/option-chain?session_id=x"),
         ("GET", "/config/schema"),

@@ -1,12 +1,18 @@
 """Values of a session that trades."""
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from algoexec.domain.instruments import InstrumentKey
+from algoexec.domain.calendar import regular_session
+from algoexec.domain.instruments import BANK_NIFTY, InstrumentKey
 from algoexec.domain.orders import Side
 from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.events import Mode, SessionCreated
 from algoexec.engine.trading.orders import Phase, Purpose
-from tests.contract.given import minute
+from algoexec.ports.stores import JournalEntry
+from algoexec.strategy.parameters import Parameters
+from tests.contract.given import DAY, entry, minute
 
 OPTION = InstrumentKey("NSE_FO|51100")
 
@@ -24,6 +30,7 @@ def order(id_: str, phase: Phase = Phase.SENDING, **fields: Any) -> OrderChanged
         "filled": 0,
         "average_price": None,
         "message": None,
+        "signal_id": "s1-1-0",
     }
     return OrderChanged(id=id_, phase=phase, **{**given, **fields})
 
@@ -54,3 +61,21 @@ def trade(id_: str, n: int, net: int = -123_45) -> TradeClosed:
         mae=-3.5,
         external_units=0,
     )
+
+
+def began(
+    session: str = "s1", *, user: str = "u1", venue: str = "v1", mode: Mode = Mode.PAPER, day: date = DAY
+) -> JournalEntry:
+    """Return a session's first entry."""
+    created = SessionCreated(
+        session_id=session,
+        user_id=user,
+        mode=mode,
+        venue=venue,
+        underlying=BANK_NIFTY,
+        day=regular_session(day),
+        parameters=Parameters(),
+        inherited=None,
+    )
+    first = entry(1, session=session)
+    return replace(first, record=replace(first.record, event=created))

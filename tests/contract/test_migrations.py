@@ -7,11 +7,15 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from algoexec.domain.errors import StoreError, StoreUnavailable
+from algoexec.domain.instruments import BANK_NIFTY
+from algoexec.engine.events import Mode
+from algoexec.ports.trading import Consequences
 from algoexec.storage.documents import DOCUMENTS
 from algoexec.storage.embedded import EmbeddedMongod
 from algoexec.storage.migrate import LOCK, migrate, migrations_folder
 from algoexec.storage.stores import MongoStores
-from tests.contract.given import entry
+from tests.contract.given import ALL, entry, row
+from tests.contract.given_trading import refusal
 
 SECOND = """
 from beanie import free_fall_migration
@@ -88,3 +92,22 @@ async def test_a_newer_database_is_left_alone(mongod: EmbeddedMongod, database: 
 async def test_without_a_database_nothing_is_migrated() -> None:
     with pytest.raises(StoreUnavailable):
         await migrate("mongodb://127.0.0.1:1", "x")
+
+
+async def test_days_and_refusals_from_before_they_were_kept_are_found(
+    mongo_stores: MongoStores, mongod: EmbeddedMongod, database: str
+) -> None:
+    await mongo_stores.sessions.create(row("s1", mode=Mode.PAPER))
+    await mongo_stores.projections.project("v1", BANK_NIFTY, "u1", [entry(2, refusal("s1-1-0"))])
+    async with AsyncMongoClient[dict[str, object]](mongod.uri) as client:
+        # As a version left them that knew neither.
+        await client[database]["orders"].update_many({}, {"$unset": {"signal_id": ""}})
+    assert await mongo_stores.projections.consequences({"s1-1-0"}) == {}
+
+    await migrate(mongod.uri, database)
+
+    [day] = (await mongo_stores.projections.days(ALL)).items
+    assert (day.sessions, day.mode, day.refusals) == (("s1",), Mode.PAPER, {"MAX_TRADES": 1})
+    assert await mongo_stores.projections.consequences({"s1-1-0"}) == {
+        "s1-1-0": Consequences(told=(refusal("s1-1-0"),))
+    }

@@ -27,7 +27,7 @@ from algoexec.storage.embedded import EmbeddedMongod
 from algoexec.storage.stores import MongoStores
 from tests.contract.given import AT, alert, candle, contracts, entry, minute, reading, row, state
 from tests.contract.given import signal as a_signal
-from tests.contract.given_trading import order, refusal, trade
+from tests.contract.given_trading import began, order, refusal, trade
 
 TOKEN = AccessToken("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.very-secret")
 
@@ -48,7 +48,7 @@ async def fill(stores: MongoStores) -> None:
     await stores.journal.append([entry(2)])
     await stores.snapshots.save(state(DayPrepared(contracts=contracts())), AT)
     traded = entry(2, order("s1-2-0"), refusal("s1-1-0"), trade("s1-2", 2), first_frame=9)
-    await stores.projections.project("v1", BANK_NIFTY, "u1", [one, traded])
+    await stores.projections.project("v1", BANK_NIFTY, "u1", [began(), one, traded])
     await stores.kill_switches.put(KillSwitch(user_id=None, by="key:k", reason="news", at=AT))
     await stores.tokens.put("s1", TOKEN, minute(100_000))
     await stores.api_keys.add(ApiKey(id="k", prefix="ae_1", digest="d", scope=Scope.READ, user_id=None, created_at=AT))

@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 
+from algoexec.domain.calendar import ist
 from algoexec.domain.instruments import BANK_NIFTY
-from algoexec.engine.effects import PositionChanged, Status
-from algoexec.engine.events import Mode
+from algoexec.domain.signals import Reason
+from algoexec.engine.effects import PositionChanged, SessionChanged, Status
+from algoexec.engine.events import FeedStatus, Mode
 from algoexec.engine.trading.orders import Phase
 from algoexec.ports.stores import AccountInUse, JournalEntry, Query, SessionRow, Stores
-from algoexec.ports.trading import KillSwitch
-from tests.contract.given import ALL, entry, minute, row
-from tests.contract.given_trading import order, refusal, trade
+from algoexec.ports.trading import Consequences, KillSwitch
+from tests.contract.given import ALL, DAY, entry, minute, row, signal
+from tests.contract.given_trading import began, order, refusal, trade
 
 
 async def project(stores: Stores, *entries: JournalEntry, user: str = "u1") -> None:
@@ -75,6 +78,35 @@ class TestOrders:
         seen = [one.history[0].id for one in (*first.items, *rest.items)]
         assert seen == ["s1-5-0", "s1-4-0", "s1-3-0", "s1-2-0", "s1-1-0"]
 
+    async def test_an_order_is_found_by_its_id_by_whom_it_belongs_to(self, stores: Stores) -> None:
+        await project(stores, entry(1, order("s1-1-0")), entry(2, refusal("s1-2-0")))
+
+        found = await stores.projections.order("s1-1-0", "u1")
+
+        assert found is not None
+        assert found.told == order("s1-1-0")
+        refused = await stores.projections.order("s1-2-0-refused", None)
+        assert refused is not None
+        assert refused.told == refusal("s1-2-0")
+        assert await stores.projections.order("s1-1-0", "u2") is None
+        assert await stores.projections.order("s1-1-1", "u1") is None
+
+    async def test_fills_are_told_apart_and_add_up(self, stores: Stores) -> None:
+        steps = [
+            order("s1-1-0", Phase.WORKING),
+            order("s1-1-0", Phase.WORKING, filled=10, average_price=212.2),
+            order("s1-1-0", Phase.WORKING, filled=10, average_price=212.2, limit=213.0),
+            order("s1-1-0", Phase.FILLED, filled=35, average_price=212.7),
+        ]
+        await project(stores, *(entry(n, step) for n, step in enumerate(steps, start=1)))
+
+        [found] = (await stores.projections.orders(ALL)).items
+
+        first, second = found.fills
+        assert (first.at, first.quantity, first.price) == (minute(2), 10, 212.2)
+        assert (second.at, second.quantity, second.price) == (minute(4), 25, 212.9)
+        assert sum(round(fill.price * 100) * fill.quantity for fill in found.fills) == round(35 * 212.7 * 100)
+
 
 class TestTrades:
     async def test_a_trade_is_listed_once_newest_first(self, stores: Stores) -> None:
@@ -98,6 +130,121 @@ class TestTrades:
             await project(stores, *entries)
 
         assert [one.trade for one in (await stores.projections.trades(ALL)).items] == [trade("s1-1", 7, net=99)]
+
+
+class TestConsequences:
+    async def test_what_came_of_a_signal_is_found_by_it(self, stores: Stores) -> None:
+        sent, filled = order("s1-2-0"), order("s1-2-0", Phase.FILLED, filled=35, average_price=212.2)
+        second, other = order("s1-2-1", Phase.REJECTED), order("s1-5-0", signal_id="s1-4-0")
+        await project(stores, entry(2, sent, second), entry(3, filled), entry(5, other))
+        await project(stores, entry(7, refusal("s1-6-0")), entry(8, trade("s1-1", 8)))
+
+        found = await stores.projections.consequences({"s1-1-0", "s1-4-0", "s1-6-0", "s1-9-0"})
+
+        assert set(found) == {"s1-1-0", "s1-4-0", "s1-6-0"}
+        assert sorted(found["s1-1-0"].told, key=lambda one: one.id) == [filled, second]  # type: ignore[union-attr]
+        assert found["s1-1-0"].trade == trade("s1-1", 8)
+        assert found["s1-4-0"] == Consequences(told=(other,))
+        assert found["s1-6-0"] == Consequences(told=(refusal("s1-6-0"),))
+        assert await stores.projections.consequences(()) == {}
+
+    async def test_an_order_without_a_signal_is_nobodys(self, stores: Stores) -> None:
+        await project(stores, entry(1, order("s1-1-0", signal_id=None)))
+
+        assert await stores.projections.consequences({"s1-1-0"}) == {}
+
+
+def locked(lock: str | None) -> SessionChanged:
+    return SessionChanged(status=Status.RUNNING, reason=None, halted=lock, feed=FeedStatus.CONNECTED, lock=lock)
+
+
+async def begin(stores: Stores, session: str = "s1", **given: Any) -> None:
+    first = began(session, **given)
+    user, venue = given.get("user", "u1"), given.get("venue", "v1")
+    await stores.projections.project(venue, BANK_NIFTY, user, [first])
+
+
+class TestDays:
+    async def test_a_day_counts_what_all_its_sessions_did(self, stores: Stores) -> None:
+        await begin(stores, "s1")
+        await begin(stores, "s2")
+        first = [
+            entry(2, signal("s1-2-0", 1), signal("s1-2-1", 1, Reason.PCR)),
+            entry(3, signal("s1-3-0", 2, Reason.PCR), signal("s1-3-1", 2, Reason.TRADE_LOCK)),
+            entry(4, refusal("s1-2-0"), order("s1-4-0")),
+            entry(9, trade("s1-9", 9, net=-50_00)),
+        ]
+        second = [
+            entry(4, signal("s2-2-0", 3), signal("s2-2-1", 3, Reason.PCR), session="s2"),
+            entry(5, refusal("s2-2-0"), refusal("s2-3-0", "NO_CASH"), session="s2", first_frame=20),
+            entry(7, trade("s2-7", 7, net=80_00), locked("MAX_DAILY_PROFIT"), session="s2", first_frame=40),
+        ]
+        for _ in range(2):
+            await project(stores, *first)
+            await project(stores, *second)
+
+        [day] = (await stores.projections.days(ALL)).items
+
+        assert (day.venue, day.user_id, day.mode, day.day, day.sessions) == ("v1", "u1", Mode.PAPER, DAY, ("s1", "s2"))
+        assert day.signals == 2
+        assert day.rejections == {"PCR": 3, "TRADE_LOCK": 1}
+        assert day.refusals == {"MAX_TRADES": 2, "NO_CASH": 1}
+        assert day.trades == (trade("s2-7", 7, net=80_00), trade("s1-9", 9, net=-50_00))
+        assert day.locks == ("MAX_DAILY_PROFIT",)
+
+    async def test_a_day_on_which_nothing_was_seen_is_a_day(self, stores: Stores) -> None:
+        await begin(stores)
+
+        [day] = (await stores.projections.days(ALL)).items
+
+        assert (day.signals, day.rejections, day.refusals, day.trades, day.locks) == (0, {}, {}, (), ())
+
+    async def test_every_limit_that_was_reached_stays_noted_once(self, stores: Stores) -> None:
+        await begin(stores)
+        told = (None, "MAX_DAILY_LOSS", None, "GIVE_BACK", "MAX_DAILY_LOSS", None)
+        await project(stores, *(entry(n, locked(lock)) for n, lock in enumerate(told, start=2)))
+
+        [day] = (await stores.projections.days(ALL)).items
+
+        assert day.locks == ("GIVE_BACK", "MAX_DAILY_LOSS")
+
+    async def test_venue_user_mode_and_day_keep_days_apart(self, stores: Stores) -> None:
+        await begin(stores, "s1")
+        await begin(stores, "s2", venue="v2")
+        await begin(stores, "s3", user="u2")
+        await begin(stores, "s4", mode=Mode.LIVE)
+        await begin(stores, "s5", day=DAY - timedelta(days=3))
+        await project(stores, entry(2, signal("s1-2-0", 1)))
+
+        days = (await stores.projections.days(ALL)).items
+
+        assert {day.sessions: day.signals for day in days} == {
+            ("s1",): 1, ("s2",): 0, ("s3",): 0, ("s4",): 0, ("s5",): 0,
+        }  # fmt: skip
+
+    async def test_days_are_found_by_user_mode_session_and_time_page_by_page(self, stores: Stores) -> None:
+        for n in range(5):
+            await begin(stores, f"s{n}", day=DAY - timedelta(days=n))
+        await begin(stores, "t0", mode=Mode.LIVE)
+        await begin(stores, "r0", user="u2", venue="v2")
+
+        async def sessions(query: Query, mode: Mode | None = None) -> list[str]:
+            page = await stores.projections.days(query, mode)
+            return [id_ for day in page.items for id_ in day.sessions]
+
+        assert await sessions(Query(user_id="u1"), Mode.PAPER) == ["s0", "s1", "s2", "s3", "s4"]
+        assert await sessions(Query(user_id="u1"), Mode.LIVE) == ["t0"]
+        assert await sessions(Query(user_id="u2")) == ["r0"]
+        assert await sessions(Query(user_id="u2", session_id="s1")) == []
+        assert await sessions(Query(session_id="s1")) == ["s1"]
+        midnight = ist(DAY - timedelta(days=2), time())
+        assert await sessions(Query(since=midnight), Mode.PAPER) == ["r0", "s0", "s1", "s2"]
+        assert await sessions(Query(until=midnight)) == ["s3", "s4"]
+        page = await stores.projections.days(Query(limit=3))
+        rest = await stores.projections.days(Query(limit=30, cursor=page.cursor))
+        seen = [id_ for day in (*page.items, *rest.items) for id_ in day.sessions]
+        assert sorted(seen) == ["r0", "s0", "s1", "s2", "s3", "s4", "t0"]
+        assert rest.cursor is None
 
 
 class TestKillSwitches:
@@ -180,3 +327,13 @@ class TestSessionsThatTrade:
         assert await ids() == ["her-last", "by-another", "her-first"]
         assert await ids(account=None) == ["her-last", "her-first"]
         assert await ids(account="XY9") == ["her-last", "of-another-account", "her-first"]
+
+    async def test_sessions_are_found_by_their_ids(self, stores: Stores) -> None:
+        for n in range(3):
+            await stores.sessions.create(live(f"s{n}", account=None))
+
+        found = await stores.sessions.named({"s0", "s2", "s9"})
+
+        assert set(found) == {"s0", "s2"}
+        assert found["s2"] == await stores.sessions.get("s2")
+        assert await stores.sessions.named(()) == {}

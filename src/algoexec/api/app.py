@@ -12,14 +12,14 @@ from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
 from algoexec.api.guard import BodyGuard, OriginGuard
 from algoexec.api.metrics import Measured, Metrics
-from algoexec.api.routers import config, health, market, sessions, signals, socket, stream, trading
+from algoexec.api.routers import config, days, health, market, sessions, signals, socket, stream, trading
 from algoexec.api.services import ApiOptions, Services
 from algoexec.api.tickets import Tickets
 
 type OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 """Makes what the app needs, for as long as the context lasts."""
 
-_ROUTERS: Final = (sessions, signals, trading, market, stream, config, health)
+_ROUTERS: Final = (sessions, signals, trading, days, market, stream, config, health)
 
 
 def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:

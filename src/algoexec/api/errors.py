@@ -47,6 +47,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "host-not-allowed": Kind(403, "Host not allowed", "Without authentication only this machine's own names answer."),
     "not-found": Kind(404, "Not found", "There is nothing at this path."),
     "session-not-found": Kind(404, "No such session", "Unknown, or it belongs to another user."),
+    "order-not-found": Kind(404, "No such order", "Unknown, or it belongs to another user."),
     "chain-not-polled": Kind(404, "No option chain yet", "The session has not polled one, or does not run."),
     "method-not-allowed": Kind(405, "Method not allowed", "The path exists, not with this method; see `Allow`."),
     "session-exists": Kind(

@@ -102,12 +102,16 @@ type Effect = Subscribe | Unsubscribe | QuoteOption | OrderEffect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionChanged:
-    """The session as a watcher needs it: body of a `session` frame."""
+    """The session as a watcher needs it: body of a `session` frame.
+
+    `lock` is the limit of the day that forbids entries until a person resumes; None: none does.
+    """
 
     status: Status
     reason: str | None
     halted: str | None
     feed: FeedStatus
+    lock: str | None = None
 
 
 class Severity(StrEnum):
@@ -129,7 +133,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChanged:
-    """One of our orders as it stands now: body of an `order` frame. Prices in rupees, quantities in units."""
+    """One of our orders as it stands now: body of an `order` frame. Prices in rupees, quantities in units.
+
+    `signal_id` is the signal that its trade comes from; None only in journals from before it was told.
+    """
 
     id: str
     broker_id: str | None
@@ -143,6 +150,7 @@ class OrderChanged:
     filled: int
     average_price: float | None
     message: str | None
+    signal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,10 +164,11 @@ def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat 
             draft.tell_session()
             forbid_entries(draft, Refused(Refusal.HALTED, reason))
         case Resumed():
-            if draft.state.halted is not None:
-                draft.change(halted=None)
-                draft.tell_session()
+            before = draft.state
             unlock(draft)
+            draft.change(halted=None)
+            if draft.state != before:
+                draft.tell_session()
         case StopRequested(reason=reason):
             _stop(draft, reason)
         case SessionFailed(detail=detail):

@@ -47,7 +47,10 @@ class Draft:
     def tell_session(self) -> None:
         """Tell where the session stands."""
         state = self.state
-        self.tell(SessionChanged(status=state.status, reason=state.reason, halted=state.halted, feed=state.feed))
+        lock = None if state.trading is None else state.trading.tally.lock
+        self.tell(
+            SessionChanged(status=state.status, reason=state.reason, halted=state.halted, feed=state.feed, lock=lock)
+        )
 
     def move_to(self, status: Status, reason: str | None = None) -> None:
         """Change the status and tell it; the same status and reason again say nothing."""

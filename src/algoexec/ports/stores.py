@@ -1,6 +1,6 @@
 """What is kept, and for how long it must be believed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from algoexec.engine.effects import Effect, Frame, Status
 from algoexec.engine.events import Mode, Record
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.trading import KillSwitches, StoredOrder, StoredTrade
+from algoexec.ports.trading import Consequences, KillSwitches, StoredDay, StoredOrder, StoredTrade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,9 @@ class Sessions(Protocol):
     async def get(self, session_id: str, user_id: str | None = None) -> SessionRow | None:
         """Return the session; None when there is none or it belongs to another than `user_id`."""
 
+    async def named(self, session_ids: Collection[str]) -> Mapping[str, SessionRow]:
+        """Return those of the sessions that there are, by their ids."""
+
     async def list(self, query: Query, *, active: bool | None = None) -> Page[SessionRow]:
         """Return sessions, newest first."""
 
@@ -186,7 +189,7 @@ class StoredSignal:
 
 
 class Projections(Protocol):
-    """Signals, rejections, PCR, candles, orders and trades: derived from the journal, for lists.
+    """Signals, rejections, PCR, candles, orders, trades and days: derived from the journal, for lists.
 
     Everything is upserted by its key, so that writing it again changes nothing.
     """
@@ -222,10 +225,22 @@ class Projections(Protocol):
         `refused` True: refused signals alone; False: orders alone.
         """
 
+    async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
+        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
+
     async def trades(self, query: Query) -> Page[StoredTrade]:
         """Return closed trades, newest first by when they were closed.
 
         One that was closed anew, for a fill that came after its end, stands there as it was closed last.
+        """
+
+    async def consequences(self, signal_ids: Collection[str]) -> Mapping[str, Consequences]:
+        """Return what came of each of the signals; one of which nothing came is absent."""
+
+    async def days(self, query: Query, mode: Mode | None = None) -> Page[StoredDay]:
+        """Return what was done day by day, newest first.
+
+        A day's place in time is its midnight, IST; `query.session_id` finds the day of that session.
         """
 
 

@@ -1,11 +1,12 @@
-"""What is kept of trading: orders with their history, trades, and the kill switches that are on."""
+"""What is kept of trading: orders with their history, trades, days, and the kill switches that are on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.events import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,34 @@ class StoredOrder:
         """When it was first told of: its place in lists, which no later step moves."""
         return self.history[0].at
 
+    @property
+    def told(self) -> OrderChanged | EntryRefused:
+        """The order as it stands, or the refusal."""
+        return self.history[-1].told
+
+    @property
+    def fills(self) -> "tuple[Fill, ...]":
+        """What was filled, oldest first, as far as the broker told it apart: it tells the sum and the average."""
+        found: list[Fill] = []
+        units = value = 0
+        for step in self.history:
+            order = step.told
+            if isinstance(order, OrderChanged) and order.filled > units and order.average_price is not None:
+                worth = round(order.average_price * order.filled * 100)
+                more = order.filled - units
+                found.append(Fill(at=step.at, quantity=more, price=(worth - value) / more / 100))
+                units, value = order.filled, worth
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """Units of an order that were filled together, at rupees a unit; `at` is when that was told, market time."""
+
+    at: datetime
+    quantity: int
+    price: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTrade:
@@ -48,6 +77,34 @@ class StoredTrade:
     session_id: str
     user_id: str
     trade: TradeClosed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What came of one signal: orders and refusals as they stand, and its trade once that is closed."""
+
+    told: tuple[OrderChanged | EntryRefused, ...] = ()
+    trade: TradeClosed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDay:
+    """What one user's sessions of one mode did on one trading day at one venue.
+
+    `rejections` and `refusals` are counted by reason. `locks` are the limits of the day that were
+    ever reached, sorted; `trades` are in the order in which they were closed.
+    """
+
+    venue: str
+    user_id: str
+    mode: Mode
+    day: date
+    sessions: tuple[str, ...]
+    locks: tuple[str, ...]
+    signals: int
+    rejections: Mapping[str, int]
+    refusals: Mapping[str, int]
+    trades: tuple[TradeClosed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ def body_form(body: FrameBody) -> Mapping[str, Any] | FrameBody:
 def order_form(told: OrderChanged | EntryRefused) -> dict[str, Any]:
     """Return an order, or a refused signal as the entry that it did not become. Both have the same names."""
     if isinstance(told, OrderChanged):
-        return {**_plain(told), "signal_id": None, "reason": None}
+        return {**_plain(told), "reason": None}
     return {
         **dict.fromkeys(one.name for one in fields(OrderChanged)),
         "id": refusal_id(told.signal_id),

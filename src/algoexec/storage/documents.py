@@ -129,10 +129,10 @@ class RejectionDocument(_CandidateDocument):
     """A candidate that was refused."""
 
     class Settings:
-        """As those of signals."""
+        """As those of signals; and counted by reason, from the index alone."""
 
         name = "rejections"
-        indexes: ClassVar = list(_CANDIDATE_INDEXES)
+        indexes: ClassVar = [*_CANDIDATE_INDEXES, _index("session_id", "signal.reason")]
 
 
 class PcrDocument(Document):
@@ -183,13 +183,14 @@ class OrderDocument(Document):
     user_id: str
     at: datetime
     is_refused: bool
+    signal_id: str | None = None
     history: dict[str, Row]
 
     class Settings:
-        """As asked for by session, by user, and by all."""
+        """As asked for by session, by user, by all, and by the signal it comes from."""
 
         name = "orders"
-        indexes: ClassVar = list(_OWNED_INDEXES)
+        indexes: ClassVar = [*_OWNED_INDEXES, _index("signal_id")]
 
 
 class TradeDocument(Document):
@@ -203,10 +204,33 @@ class TradeDocument(Document):
     trade: Row
 
     class Settings:
-        """As asked for by session, by user, and by all."""
+        """As asked for by session, by user, by all, and by the signal it comes from."""
 
         name = "trades"
-        indexes: ClassVar = list(_OWNED_INDEXES)
+        indexes: ClassVar = [*_OWNED_INDEXES, _index("trade.signal_id")]
+
+
+class DayDocument(Document):
+    """A trading day of a user, venue and mode: which sessions it had. `_id` is made of the key, `at` its midnight, IST.
+
+    What they did is counted when it is asked for; only `locks`, limits of the day that were
+    reached, stand nowhere else.
+    """
+
+    id: str  # type: ignore[assignment]
+    venue: str
+    user_id: str
+    mode: str
+    day: str
+    at: datetime
+    sessions: list[str]
+    locks: list[str] = Field(default_factory=list)
+
+    class Settings:
+        """As asked for by user, by all, and by a session that it has."""
+
+        name = "days"
+        indexes: ClassVar = [_index("user_id", "-at", "-_id"), _index("-at", "-_id"), _index("sessions")]
 
 
 class ProgressDocument(Document):
@@ -295,6 +319,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     CandleDocument,
     OrderDocument,
     TradeDocument,
+    DayDocument,
     ProgressDocument,
     TokenDocument,
     ApiKeyDocument,

@@ -1,9 +1,9 @@
-"""Signals, rejections, PCR, candles, orders and trades, as lists want them.
+"""Signals, rejections, PCR, candles, orders, trades and days, as lists want them.
 
 All of it can be made again from the journal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -22,13 +22,16 @@ from algoexec.engine.effects import (
     SessionChanged,
     TradeClosed,
 )
+from algoexec.engine.events import Mode, SessionCreated
 from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
-from algoexec.ports.trading import OrderStep, StoredOrder, StoredTrade
+from algoexec.ports.trading import Consequences, OrderStep, StoredDay, StoredOrder, StoredTrade
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
+from algoexec.storage.days import Days, with_lock, with_session
 from algoexec.storage.documents import (
     CandleDocument,
     Collections,
+    DayDocument,
     OrderDocument,
     PcrDocument,
     ProgressDocument,
@@ -60,6 +63,7 @@ class MongoProjections:
         self._orders = _lax(collections[OrderDocument])
         self._trades = _lax(collections[TradeDocument])
         self._progress = _lax(collections[ProgressDocument])
+        self._days = Days(_lax(collections[DayDocument]), self._signals, self._rejections, self._orders, self._trades)
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
@@ -74,8 +78,9 @@ class MongoProjections:
         progress = [UpdateOne({"_id": id_}, {"$max": {"seq": seq}}, upsert=True) for id_, seq in last.items()]
         with answered():
             for collection, batch in writes.values():
-                # In order: a candle that is repaired twice ends as it was repaired last.
-                await collection.bulk_write(batch, ordered=collection is self._candles)
+                # In order: a candle that is repaired twice ends as it was repaired last, a day begins before it locks.
+                is_ordered = collection in (self._candles, self._days.collection)
+                await collection.bulk_write(batch, ordered=is_ordered)
             if progress:
                 await self._progress.bulk_write(progress, ordered=False)
 
@@ -118,9 +123,41 @@ class MongoProjections:
         """Return closed trades, newest first by when they were closed."""
         return await newest_first(self._trades, _owned(query), query, _stored_trade)
 
+    async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
+        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
+        wanted = {"_id": order_id} if user_id is None else {"_id": order_id, "user_id": user_id}
+        with answered():
+            found = await self._orders.find_one(wanted)
+        return None if found is None else _stored_order(found)
+
+    async def consequences(self, signal_ids: Collection[str]) -> Mapping[str, Consequences]:
+        """Return what came of each of the signals; one of which nothing came is absent."""
+        wanted = {"$in": list(signal_ids)}
+        with answered():
+            orders = await self._orders.find({"signal_id": wanted}).to_list()
+            trades = await self._trades.find({"trade.signal_id": wanted}).to_list()
+        told: dict[str, list[OrderChanged | EntryRefused]] = {}
+        for document in orders:
+            told.setdefault(document["signal_id"], []).append(_stored_order(document).told)
+        closed = {one["trade"]["signal_id"]: _stored_trade(one).trade for one in trades}
+        return {
+            id_: Consequences(told=tuple(told.get(id_, ())), trade=closed.get(id_))
+            for id_ in told.keys() | closed.keys()
+        }
+
+    async def days(self, query: Query, mode: Mode | None = None) -> Page[StoredDay]:
+        """Return what was done day by day, newest first."""
+        return await self._days.page(query, mode)
+
     def _writes(
         self, venue: str, underlying: InstrumentKey, user_id: str, entry: JournalEntry
     ) -> Iterator[tuple[AsyncCollection[Document], Write]]:
+        if isinstance(created := entry.record.event, SessionCreated):
+            day = created.day.date
+            yield (
+                self._days.collection,
+                with_session(entry.session_id, venue=venue, user_id=user_id, mode=created.mode, day=day),
+            )
         n = 0
         for frame in entry.frames:
             match frame.body:
@@ -140,6 +177,8 @@ class MongoProjections:
                 case TradeClosed() as trade:
                     owned = {"session_id": entry.session_id, "user_id": user_id, "number": frame.number}
                     yield self._trades, _upsert_better({**_trade(trade), **owned}, "number")
+                case SessionChanged(lock=str(lock)):
+                    yield self._days.collection, with_lock(entry.session_id, lock)
                 case SessionChanged() | Alert() | PositionChanged():
                     pass
 
@@ -166,6 +205,7 @@ def _add_step(session_id: str, user_id: str, step: OrderStep) -> UpdateOne:
         "session_id": session_id,
         "user_id": user_id,
         "is_refused": isinstance(step.told, EntryRefused),
+        "signal_id": step.told.signal_id,
         f"history.{step.number}": encoded,
     }
     return UpdateOne({"_id": step.id}, {"$set": kept, "$min": {"at": encoded["at"]}}, upsert=True)

@@ -1,6 +1,6 @@
 """Sessions and their leases. Every change of an owner is one atomic update."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,6 +54,12 @@ class MongoSessions:
         with answered():
             found = await self._collection.find_one(wanted)
         return _row(found) if found else None
+
+    async def named(self, session_ids: Collection[str]) -> Mapping[str, SessionRow]:
+        """Return those of the sessions that there are, by their ids."""
+        with answered():
+            found = await self._collection.find({"_id": {"$in": list(session_ids)}}).to_list()
+        return {row.id: row for row in map(_row, found)}
 
     async def list(self, query: Query, *, active: bool | None = None) -> Page[SessionRow]:
         """Return sessions, newest first."""

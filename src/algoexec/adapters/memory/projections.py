@@ -1,11 +1,13 @@
-"""Signals, rejections, PCR, candles, orders and trades in memory."""
+"""Signals, rejections, PCR, candles, orders, trades and days in memory."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Final
 
 from algoexec.adapters.memory.lists import newest_first
 from algoexec.adapters.memory.reach import Reach
+from algoexec.domain.calendar import ist
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Candle, Provenance
 from algoexec.domain.options import PcrReading
@@ -18,9 +20,10 @@ from algoexec.engine.effects import (
     SessionChanged,
     TradeClosed,
 )
+from algoexec.engine.events import Mode, SessionCreated
 from algoexec.ports.paging import Position
 from algoexec.ports.stores import JournalEntry, Page, Query, StoredSignal
-from algoexec.ports.trading import OrderStep, StoredOrder, StoredTrade
+from algoexec.ports.trading import Consequences, OrderStep, StoredDay, StoredOrder, StoredTrade
 
 RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Provenance.REPAIRED)
 """Provenance of a candle, worst first."""
@@ -38,6 +41,8 @@ class MemoryProjections:
         self._progress: dict[str, int] = {}
         self._orders: dict[str, tuple[str, str, dict[int, OrderStep]]] = {}
         self._trades: dict[str, tuple[int, StoredTrade]] = {}
+        self._created: dict[str, SessionCreated] = {}
+        self._locks: dict[str, set[str]] = defaultdict(set)
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
@@ -88,8 +93,13 @@ class MemoryProjections:
             for session_id, user_id, steps in self._orders.values()
             if query.session_id in (None, session_id) and query.user_id in (None, user_id)
         )
-        wanted = (row for row in rows if refused in (None, isinstance(row.history[0].told, EntryRefused)))
+        wanted = (row for row in rows if refused in (None, isinstance(row.told, EntryRefused)))
         return newest_first(((Position(row.at, row.history[0].id), row) for row in wanted), query)
+
+    async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
+        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
+        page = await self.orders(Query(user_id=user_id, limit=len(self._orders) + 1))
+        return next((row for row in page.items if row.history[0].id == order_id), None)
 
     async def trades(self, query: Query) -> Page[StoredTrade]:
         """Return closed trades, newest first by when they were closed."""
@@ -100,6 +110,60 @@ class MemoryProjections:
             if query.session_id in (None, stored.session_id) and query.user_id in (None, stored.user_id)
         )
         return newest_first(rows, query)
+
+    async def consequences(self, signal_ids: Collection[str]) -> Mapping[str, Consequences]:
+        """Return what came of each of the signals; one of which nothing came is absent."""
+        self._reach.check()
+        told = defaultdict[str, list[OrderChanged | EntryRefused]](list)
+        for _, _, steps in self._orders.values():
+            newest = steps[max(steps)].told
+            if newest.signal_id is not None:
+                told[newest.signal_id].append(newest)
+        closed = {stored.trade.signal_id: stored.trade for _, stored in self._trades.values()}
+        return {
+            id_: Consequences(told=tuple(told[id_]), trade=closed.get(id_))
+            for id_ in signal_ids
+            if id_ in told or id_ in closed
+        }
+
+    async def days(self, query: Query, mode: Mode | None = None) -> Page[StoredDay]:
+        """Return what was done day by day, newest first."""
+        self._reach.check()
+        days = defaultdict[tuple[str, str, Mode, date], list[str]](list)
+        for created in self._created.values():
+            days[created.venue, created.user_id, created.mode, created.day.date].append(created.session_id)
+        rows = (
+            (
+                Position(ist(day, time()), f"{day}/{venue}/{of}/{user_id}"),
+                self._day((venue, user_id, of, day), sessions),
+            )
+            for (venue, user_id, of, day), sessions in days.items()
+            if mode in (None, of)
+            and query.user_id in (None, user_id)
+            and (query.session_id is None or query.session_id in sessions)
+        )
+        return newest_first(rows, query)
+
+    def _day(self, key: tuple[str, str, Mode, date], sessions: Collection[str]) -> StoredDay:
+        venue, user_id, mode, day = key
+        candidates = [one for one in self._candidates.values() if one.session_id in sessions]
+        told = (one.told for one in self._told_in(sessions))
+        trades = [one.trade for _, one in self._trades.values() if one.session_id in sessions]
+        return StoredDay(
+            venue=venue,
+            user_id=user_id,
+            mode=mode,
+            day=day,
+            sessions=tuple(sorted(sessions)),
+            locks=tuple(sorted(set[str]().union(*(self._locks.get(id_, ()) for id_ in sessions)))),
+            signals=sum(not one.signal.is_rejection for one in candidates),
+            rejections=Counter(one.signal.reason.value for one in candidates if one.signal.reason is not None),
+            refusals=Counter(one.reason for one in told if isinstance(one, EntryRefused)),
+            trades=tuple(sorted(trades, key=lambda trade: (trade.closed_at, trade.id))),
+        )
+
+    def _told_in(self, sessions: Collection[str]) -> Iterable[OrderStep]:
+        return (steps[max(steps)] for session_id, _, steps in self._orders.values() if session_id in sessions)
 
     def _list(self, query: Query, *, rejected: bool) -> Page[StoredSignal]:
         self._reach.check()
@@ -113,6 +177,8 @@ class MemoryProjections:
         return newest_first(rows, query)
 
     def _keep(self, venue: str, underlying: InstrumentKey, user_id: str, entry: JournalEntry) -> None:
+        if isinstance(entry.record.event, SessionCreated):
+            self._created[entry.session_id] = entry.record.event
         n = 0
         for frame in entry.frames:
             match frame.body:
@@ -132,6 +198,8 @@ class MemoryProjections:
                 case TradeClosed() as trade:
                     stored = StoredTrade(session_id=entry.session_id, user_id=user_id, trade=trade)
                     self._keep_later(frame.number, stored)
+                case SessionChanged(lock=str(lock)):
+                    self._locks[entry.session_id].add(lock)
                 case SessionChanged() | Alert() | PositionChanged():
                     pass
 

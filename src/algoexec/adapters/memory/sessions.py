@@ -1,6 +1,6 @@
 """Sessions and their leases in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -41,6 +41,11 @@ class MemorySessions:
         self._reach.check()
         row = self._rows.get(session_id)
         return row if row is not None and user_id in (None, row.user_id) else None
+
+    async def named(self, session_ids: Collection[str]) -> Mapping[str, SessionRow]:
+        """Return those of the sessions that there are, by their ids."""
+        self._reach.check()
+        return {id_: self._rows[id_] for id_ in session_ids if id_ in self._rows}
 
     async def list(self, query: Query, *, active: bool | None = None) -> Page[SessionRow]:
         """Return sessions, newest first."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Path, Query, status
 
 from algoexec.api.auth import Caller
 from algoexec.api.commanding import named_user, token_of
@@ -33,6 +33,9 @@ _READ: Final = ("unauthenticated", "forbidden", "invalid-request", "database-una
 _LIST: Final = problems(*_READ, "invalid-cursor", "session-unreadable")
 _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
 
+OrderId = Annotated[
+    str, Path(description="The order.", pattern=r"^[a-z0-9-]{1,64}$", examples=["s7k2m9q4w1x8z3b5-2h-0"])
+]
 _Everybody = Annotated[
     bool, Query(alias="all", description="For everybody; needs a service credential with the scope `admin`.")
 ]
@@ -59,6 +62,21 @@ async def list_orders(
         wanted = replace(asked, user_id=caller.user_id, session_id=session_id)
         page = await stores.projections.orders(wanted, refused=refused)
     return PageOf(items=[OrderOut.of(one) for one in page.items], cursor=page.cursor)
+
+
+@router.get(
+    "/orders/{order_id}",
+    operation_id="getOrder",
+    summary="Look at an order",
+    responses=problems(*_READ, "order-not-found", "session-unreadable"),
+)
+async def get_order(order_id: OrderId, caller: Reader, stores: Store) -> OrderOut:
+    """Return one order, or a signal that became none, with everything that became of it."""
+    with readable(f"order {order_id}"):
+        found = await stores.projections.order(order_id, caller.user_id)
+    if found is None:
+        raise ApiProblem("order-not-found", f"There is no order {order_id}.")
+    return OrderOut.of(found)
 
 
 @router.get("/trades", operation_id="listTrades", summary="List trades", responses=_LIST)

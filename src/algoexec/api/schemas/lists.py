@@ -27,12 +27,12 @@ _Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 _Since = Annotated[_Time | None, Parameter(description="Only at or after this time (ISO 8601 with an offset).")]
 _Until = Annotated[_Time | None, Parameter(description="Only before this time (ISO 8601 with an offset).")]
 Limit = Annotated[int, Parameter(ge=1, le=LARGEST_PAGE, description="At most so many.")]
-_Cursor = Annotated[
+Cursor = Annotated[
     str | None, Parameter(max_length=500, description="`cursor` of the page before; opaque.", examples=[None])
 ]
 
 
-def _asked(since: _Since = None, until: _Until = None, limit: Limit = 100, cursor: _Cursor = None) -> Query:
+def _asked(since: _Since = None, until: _Until = None, limit: Limit = 100, cursor: Cursor = None) -> Query:
     return Query(since=since, until=until, limit=limit, cursor=cursor)
 
 

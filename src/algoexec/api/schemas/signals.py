@@ -1,13 +1,16 @@
 """Signals and rejections."""
 
+import dataclasses
 from datetime import datetime
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from algoexec.api.schemas.market import CandleOut
-from algoexec.domain.signals import Pattern, PcrQuality, Reason, Side, VwapBasis
+from algoexec.domain.signals import Pattern, PcrQuality, Reason, Side, Signal, VwapBasis
+from algoexec.engine.outcomes import Fate, Outcome, Reached
 from algoexec.ports.stores import StoredSignal
+from algoexec.runtime.wire import in_rupees
 
 
 class LevelsOut(BaseModel):
@@ -70,14 +73,26 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "reason": None,
 }
 
+_OUTCOME: Final[dict[str, Any]] = {
+    "fate": "TRADED",
+    "reason": "TRAILING_STOP",
+    "trade_id": "s7k2m9q4w1x8z3b5-2h",
+    "net": 597.44,
+    "r": 0.8,
+    "index": {"reached": "TARGET", "points": 204.92, "at": "2026-11-23T04:24:00Z"},
+}
 
-class SignalOut(BaseModel):
+
+class CandidateOut(BaseModel):
     """One candidate of one candle: a signal when `reason` is null, else a rejection.
 
     The same as `data` of a `signal` or `rejection` frame, with the session and the user.
     """
 
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"examples": [{**_EXAMPLE, "reason": "TRADE_LOCK", "lock_until": None}]},
+    )
 
     id: str = Field(description="Unique; the same after every replay.")
     session_id: str
@@ -104,6 +119,59 @@ class SignalOut(BaseModel):
     @classmethod
     def of(cls, stored: StoredSignal) -> Self:
         """Return a stored signal's form on the wire."""
-        signal = stored.signal
-        fields = {name: getattr(signal, name) for name in cls.model_fields if name not in ("session_id", "user_id")}
+        fields = {one.name: getattr(stored.signal, one.name) for one in dataclasses.fields(Signal)}
         return cls.model_validate({**fields, "session_id": stored.session_id, "user_id": stored.user_id})
+
+
+class IndexResultOut(BaseModel):
+    """What the index did after a signal, whatever became of it: for 20 minutes, not beyond 15:15 IST."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reached: Reached = Field(description="What it came to first; in one candle the stop comes first.")
+    points: float = Field(description="Index points in the signal's direction: negative where it was wrong.")
+    at: datetime = Field(description="Close of the candle that decided it, UTC.")
+
+
+class OutcomeOut(BaseModel):
+    """What became of a signal."""
+
+    fate: Fate = Field(
+        description="TRADED: bought, and flat again. NOT_FILLED: ordered, and nothing was bought. REFUSED: it became "
+        "no order. NOT_TRADED: the session trades nothing, or ended before it could."
+    )
+    reason: str | None = Field(description="Why it was refused, or why its trade was ended.")
+    trade_id: str | None = Field(description="null unless traded; so are `net` and `r`.")
+    net: float | None = Field(description="Rupees, after charges.")
+    r: float | None = Field(description="The net result in units of the risk taken.")
+    index: IndexResultOut | None = Field(description="null while it is open, and where no later candle is known.")
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Return an outcome's form on the wire."""
+        trade = outcome.trade
+        return cls(
+            fate=outcome.fate,
+            reason=outcome.reason,
+            trade_id=None if trade is None else trade.id,
+            net=None if trade is None else in_rupees(trade.net),
+            r=None if trade is None else trade.r,
+            index=None if outcome.index is None else IndexResultOut.model_validate(outcome.index),
+        )
+
+
+class SignalOut(CandidateOut):
+    """An emitted signal, and what became of it."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [{**_EXAMPLE, "outcome": _OUTCOME}]})
+
+    outcome: OutcomeOut | None = Field(
+        default=None, description="null while that is open. Filled in afterwards: the stream does not tell it."
+    )
+
+    @classmethod
+    def with_outcome(cls, stored: StoredSignal, outcome: Outcome | None) -> Self:
+        """Return a stored signal's form on the wire, with what became of it."""
+        found = cls.of(stored)
+        found.outcome = None if outcome is None else OutcomeOut.of(outcome)
+        return found

@@ -42,7 +42,7 @@ _ORDER: Final[dict[str, Any]] = {
     "filled": 35,
     "average_price": 212.2,
     "message": None,
-    "signal_id": None,
+    "signal_id": "s7k2m9q4w1x8z3b5-2f-0",
     "reason": None,
 }
 
@@ -87,7 +87,7 @@ class OrderState(BaseModel):
     filled: int = Field(description="Units.")
     average_price: float | None = Field(description="Rupees; null before the first fill.")
     message: str | None = Field(description="Why it ended or was refused, for a person.")
-    signal_id: str | None = Field(description="The signal that was refused; null on an order.")
+    signal_id: str | None = Field(description="The signal that it comes from, or that was refused.")
     reason: str | None = Field(description="Why a signal was refused, for a program; null on an order.")
 
 
@@ -96,6 +96,16 @@ class OrderStepOut(OrderState):
 
     seq: int = Field(description="`seq` of the stream frame that told it.")
     at: datetime = Field(description="Market time, UTC.")
+
+
+class FillOut(BaseModel):
+    """Units that were filled together, as far as the broker told them apart."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="When it was told, market time, UTC.")
+    quantity: int = Field(description="Units.")
+    price: float = Field(description="Rupees a unit.")
 
 
 class OrderOut(OrderState):
@@ -109,6 +119,7 @@ class OrderOut(OrderState):
                     "session_id": "s7k2m9q4w1x8z3b5",
                     "user_id": "asha",
                     "at": "2026-11-23T04:16:00.412Z",
+                    "fills": [{"at": "2026-11-23T04:16:00.412Z", "quantity": 35, "price": 212.2}],
                     "history": [{**_ORDER, "seq": 219, "at": "2026-11-23T04:16:00.412Z"}],
                 }
             ]
@@ -118,6 +129,7 @@ class OrderOut(OrderState):
     session_id: str
     user_id: str
     at: datetime = Field(description="When it was first told of, market time, UTC.")
+    fills: list[FillOut] = Field(description="Oldest first; together `filled` units at `average_price`.")
     history: list[OrderStepOut] = Field(description="Oldest first.")
 
     @classmethod
@@ -126,7 +138,8 @@ class OrderOut(OrderState):
         history = [{**order_form(step.told), "seq": step.number, "at": step.at} for step in stored.history]
         return cls.model_validate(
             {
-                **order_form(stored.history[-1].told),
+                **order_form(stored.told),
+                "fills": [FillOut.model_validate(fill) for fill in stored.fills],
                 "session_id": stored.session_id,
                 "user_id": stored.user_id,
                 "at": stored.at,

@@ -125,6 +125,7 @@ def tell_order(draft: Draft, trade: Trade, order: OwnOrder) -> None:
             filled=order.filled,
             average_price=order.value / order.filled / 100 if order.filled else None,
             message=order.message,
+            signal_id=trade.signal.id,
         )
     )
 
