@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,40 @@ def simulator(*options: str) -> Iterator[Simulator]:
         process.stdout.close()
 
 
+class Exchange:
+    """The simulator as the test knows it: its clock, its books, and a pause."""
+
+    def __init__(self, url: str) -> None:
+        """Talk to the simulator at `url`."""
+        self._client = httpx.AsyncClient(base_url=url, trust_env=False)
+
+    async def __aenter__(self) -> "Exchange":
+        """Hand out itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the connection go."""
+        await self._client.aclose()
+
+    async def now(self) -> datetime:
+        """Return the market time."""
+        return datetime.fromisoformat((await self._client.get("/sim/clock")).json()["now"])
+
+    async def pause(self) -> None:
+        """Let the market stand still."""
+        await self._client.post("/sim/pause")
+
+    async def resume(self) -> None:
+        """Let the market go on."""
+        await self._client.post("/sim/resume")
+
+    async def book(self, user: str = "trader") -> Frame:
+        """Return the truth about an account."""
+        users = (await self._client.get("/sim/book", params={"user": user})).json()["users"]
+        book: Frame = users[user]
+        return book
+
+
 class Service:
     """`algoexec serve` as a process that can be killed and started again on the same data."""
 
@@ -63,15 +98,17 @@ class Service:
 
     async def start(self) -> None:
         """Start it and return once it is ready."""
-        self.process = self._spawn()
+        process = self.spawn()
         async with asyncio.timeout(60), httpx.AsyncClient(base_url=self.url) as client:
             while not await is_ready(client):
-                assert self.process.poll() is None, self.log.read_text()[-3000:]
+                assert process.poll() is None, self.log.read_text()[-3000:]
                 await asyncio.sleep(0.05)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def spawn(self) -> "subprocess.Popen[bytes]":
+        """Start it and wait for nothing."""
         with self.log.open("ab") as log:
-            return subprocess.Popen([*ALGOEXEC, "serve"], env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*ALGOEXEC, "serve"], env=self._environment, stdout=log, stderr=log)
+        return self.process
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -99,6 +136,18 @@ async def service(
         yield running
     finally:
         running.stop()
+
+
+@asynccontextmanager
+async def standing_market(
+    data: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Service, Exchange]]:
+    """Run a paced simulator and the service. The market stands still until `resume`: a slow start misses nothing."""
+    with simulator("--paced", *options) as broker:
+        async with Exchange(broker.url) as exchange:
+            await exchange.pause()
+            async with service(data, broker.url, environment) as running:
+                yield running, exchange
 
 
 async def is_ready(client: httpx.AsyncClient) -> bool:

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from algoexec.bootstrap import open_stores
-from algoexec.ports.stores import Query
-from algoexec.runtime.recovery import fold, recover
-from algoexec.settings import Settings
+from tests.e2e.books import journal_rebuilds
 from tests.e2e.days import write_generated_day
 from tests.e2e.proxy import CuttingProxy
 from tests.e2e.stack import ALGOEXEC, Service, all_pages, begin, service, simulator
@@ -130,21 +127,6 @@ async def lists_agree(running: Service, client: Client) -> None:
     rejections = await all_pages(running, "/rejections")
     streamed = [frame["data"]["id"] for frame in client.numbered if frame["type"] in ("signal", "rejection")]
     assert sorted(item["id"] for item in signals + rejections) == sorted(streamed)
-
-
-async def journal_rebuilds(data: Path) -> None:
-    """Fold from zero and fold from a snapshot give one state, and today's code what is recorded."""
-    async with open_stores(Settings(data_dir=data)) as stores:
-        sessions = await stores.sessions.list(Query())
-        assert sessions.items
-        for row in sessions.items:
-            from_zero = fold(None, await stores.journal.read(row.id))
-            from_snapshot = await recover(stores, row.id)
-            assert from_zero is not None
-            assert from_snapshot is not None
-            assert from_zero.diverged_at is None
-            assert from_zero.state == from_snapshot.state
-            assert await stores.snapshots.newest(row.id) is not None
 
 
 def expected(day: Path) -> list[dict[str, object]]:

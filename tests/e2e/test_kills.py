@@ -1,94 +1,101 @@
 """The service is killed again and again while it trades, and its book stays that of the exchange."""
 
 import asyncio
-from collections import Counter
-from datetime import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import NamedTuple
 
-import httpx
 import pytest
 
-from tests.e2e.stack import Service, all_pages, begin, service, simulator
+from algoexec.domain.calendar import IST
+from tests.e2e.books import books_agree, flat_and_over, journal_rebuilds
+from tests.e2e.stack import Exchange, Service, begin, standing_market
 
 TRADING = {"capital": 300_000, "max_daily_loss": 60_000, "risk_pct": 3.0, "max_consecutive_losses": 20}
-SPEED = 20.0
+SPEED = 10.0
 
 
-class Exchange:
-    """The simulator as the test knows it: its clock, its books, and a pause."""
+class Trading(NamedTuple):
+    """A service that trades, and the exchange it trades at."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, trust_env=False)
+    running: Service
+    exchange: Exchange
 
-    async def __aenter__(self) -> "Exchange":
-        return self
+    async def restart(self) -> None:
+        """Kill the service and start it again; the market waits for it."""
+        self.running.kill()
+        await self.exchange.pause()
+        await self.running.start()
+        await self.exchange.resume()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+    async def clock(self, moment: datetime) -> None:
+        """Return once it is `moment` at the exchange."""
+        while await self.exchange.now() < moment:  # noqa: ASYNC110 - one can only ask again
+            await asyncio.sleep(0.02)
 
-    async def now(self) -> datetime:
-        return datetime.fromisoformat((await self._client.get("/sim/clock")).json()["now"])
-
-    async def pause(self) -> None:
-        await self._client.post("/sim/pause")
-
-    async def resume(self) -> None:
-        await self._client.post("/sim/resume")
-
-    async def book(self, user: str) -> dict[str, Any]:
-        users = (await self._client.get("/sim/book", params={"user": user})).json()["users"]
-        book: dict[str, Any] = users[user]
-        return book
+    async def orders(self) -> int:
+        """Return how many orders the exchange has had."""
+        return len((await self.exchange.book())["orders"])
 
 
-async def killed_while_trading(data: Path, kills: int, seed: int) -> None:
-    """Kill the service at random moments of a trading morning; compare what it says with what the exchange has."""
-    random = Random(seed)
-    with simulator("--at=09:31", f"--speed={SPEED:g}", "--paced") as broker:
-        async with Exchange(broker.url) as exchange, service(data, broker.url) as running:
-            session = await begin(running, mode="live", config={"trading": TRADING})
-            for _ in range(kills):
-                await asyncio.sleep(random.uniform(0.2, 60 / SPEED * 4))
-                running.kill()
-                await exchange.pause()
-                await running.start()
-                await exchange.resume()
+@asynccontextmanager
+async def trading(data: Path, at: str, speed: float, **rules: float) -> AsyncIterator[Trading]:
+    """Trade from `at` on; afterwards the session is ended, and its books compared with those of the exchange."""
+    async with standing_market(data, f"--at={at}", f"--speed={speed:g}") as (running, exchange):
+        session = await begin(running, mode="live", config={"trading": {**TRADING, **rules}})
+        await exchange.resume()
+        yield Trading(running, exchange)
+        async with asyncio.timeout(120):
             await flat_and_over(running, session["id"])
-            await books_agree(running, await exchange.book("trader"))
+        await books_agree(running, await exchange.book())
+    await journal_rebuilds(data)
 
 
-async def flat_and_over(running: Service, session_id: str) -> None:
-    """End the session and return when it is over."""
-    async with running.client() as client, asyncio.timeout(120):
-        while (await client.delete(f"/sessions/{session_id}", params={"flatten": "true"})).status_code >= 500:  # noqa: ASYNC110 - one can only ask again
-            await asyncio.sleep(0.2)
-        while (await client.get(f"/sessions/{session_id}")).json()["status"] != "STOPPED":  # noqa: ASYNC110 - one can only ask again
-            await asyncio.sleep(0.2)
+async def killed_at_random_moments(
+    data: Path, kills: int, *, since: time, until: time, seed: int, speed: float = SPEED
+) -> None:
+    """Kill the service at moments spread over a part of the trading day."""
+    random = Random(seed)
+    async with trading(data, since.strftime("%H:%M"), speed) as here:
+        day = (await here.exchange.now()).astimezone(IST).date()
+        begins, ends = (datetime.combine(day, clock, IST) for clock in (since, until))
+        for moment in sorted(begins + random.random() * (ends - begins) for _ in range(kills)):
+            await here.clock(moment)
+            await here.restart()
 
 
-async def books_agree(running: Service, book: dict[str, Any]) -> None:
-    orders, trades = await all_pages(running, "/orders"), await all_pages(running, "/trades")
-    sent = {order["id"]: order for order in orders if order["phase"] != "REFUSED"}
-    placed = Counter(order["tag"] for order in book["orders"])
-    assert trades, "nothing was traded: nothing was tried"
-    assert all(position["net"] == 0 for position in book["positions"]), "something is still held"
-    assert set(placed.values()) == {1}, "an intent became two orders"
-    assert set(placed) <= set(sent), "the exchange has an order that the service has forgotten"
-    for order in book["orders"]:
-        assert sent[order["tag"]]["filled"] == order["filled"], order
-    missing = [order for tag, order in sent.items() if tag not in placed]
-    assert all(order["phase"] in ("NOT_SENT", "REJECTED") and not order["filled"] for order in missing)
-    assert round(sum(trade["gross"] for trade in trades), 2) == round(book["cash"] - book["opening"], 2)
+async def killed_while_ordering(data: Path, kills: int, *, seed: int, speed: float = SPEED) -> None:
+    """Kill the service just after each second order on average, sometimes again while it starts."""
+    random = Random(seed)
+    async with trading(data, "09:44", speed, max_minutes_in_trade=3) as here:
+        for _ in range(kills):
+            wanted = await here.orders() + random.randint(1, 3)
+            async with asyncio.timeout(600):
+                while await here.orders() < wanted:  # noqa: ASYNC110 - one can only ask again
+                    await asyncio.sleep(0.005)
+            await here.clock(await here.exchange.now() + timedelta(seconds=random.expovariate(1)))
+            if random.random() < 0.3:
+                here.running.kill()
+                here.running.spawn()
+                await asyncio.sleep(random.uniform(1, 8))
+            await here.restart()
 
 
 @pytest.mark.timeout(200)
 async def test_kills_while_trading_lose_and_double_nothing(tmp_path: Path) -> None:
-    await killed_while_trading(tmp_path, kills=2, seed=5)
+    await killed_at_random_moments(tmp_path, 2, since=time(9, 44), until=time(9, 50), seed=5, speed=30.0)
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(1800)
-async def test_fifty_kills_while_trading_lose_and_double_nothing(tmp_path: Path) -> None:
-    await killed_while_trading(tmp_path, kills=50, seed=50)
+@pytest.mark.timeout(3600)
+async def test_fifty_kills_in_a_day_lose_and_double_nothing(tmp_path: Path) -> None:
+    await killed_at_random_moments(tmp_path, 50, since=time(9, 31), until=time(15, 20), seed=50)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+async def test_kills_right_after_orders_lose_and_double_nothing(tmp_path: Path) -> None:
+    await killed_while_ordering(tmp_path, 25, seed=25)

@@ -1,6 +1,7 @@
 """A client that keeps what it is told: over drops, over restarts of the service."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ class Client:
         self._cursor = "0"
         self._heard = asyncio.Event()
         self.numbered: list[Frame] = []
+        self.pnl: list[Frame] = []
         self.is_over = False
 
     async def follow(self) -> None:
@@ -35,25 +37,39 @@ class Client:
     async def _once(self) -> None:
         async for frame in frames(self._service, f"?session_id={self._session_id}&since={self._cursor}"):
             assert frame["type"] != "gap", frame
-            if frame.get("seq") is None:
-                continue
-            self.numbered.append(frame)
-            self._cursor = frame["cursor"]
-            self.is_over = frame["type"] == "session" and frame["data"]["status"] in ("STOPPED", "FAILED")
+            if frame["type"] == "pnl":
+                self.pnl.append(frame)
+            elif frame.get("seq") is not None:
+                self.numbered.append(frame)
+                self._cursor = frame["cursor"]
+                self.is_over = frame["type"] == "session" and frame["data"]["status"] in ("STOPPED", "FAILED")
             self._heard.set()
             self._heard = asyncio.Event()
             if self.is_over:
                 return
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return once `holds()`, which only what is heard here can change."""
+        while not holds():
+            await self._heard.wait()
+
     async def candle_closed(self, clock: time) -> None:
         """Return once the candle that closes at `clock` (IST) or a later one has come."""
-        while not any(frame["type"] == "candle" and closes(frame) >= clock for frame in self.numbered):
-            await self._heard.wait()
+        await self.until(lambda: any(closes(candle) >= clock for candle in self.of("candle")))
+
+    def of(self, kind: str) -> list[Frame]:
+        """Return the numbered frames of one type."""
+        return [frame for frame in self.numbered if frame["type"] == kind]
 
     def lines(self) -> list[dict[str, Any]]:
         """Return signals and rejections in their order, with the keys that `algoexec signals` prints."""
         found = [frame for frame in self.numbered if frame["type"] in ("signal", "rejection")]
         return [{"kind": frame["type"], **{key: frame["data"][key] for key in LINE}} for frame in found]
+
+
+def moment(frame: Frame) -> datetime:
+    """Return the market time of a frame."""
+    return datetime.fromisoformat(frame["at"])
 
 
 def closes(candle: Frame) -> time:

@@ -23,6 +23,8 @@ from algoexec.engine.events import (
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.trading.flow import held_options
+from algoexec.engine.trading.marks import OptionMark
+from algoexec.engine.trading.tally import Tally
 from algoexec.engine.trading.trade import Stage
 from algoexec.engine.transition import Transition
 from algoexec.engine.version import ENGINE_VERSION
@@ -191,9 +193,13 @@ class SessionRunner:
         if not wanted or self.desk is None:
             return None
         event = marked(self.desk.quotes, state.underlying, wanted[0])
-        if (result := day_result(state, event.mark)) is not None:
-            self._shell.hub.publish_volatile(state.session_id, state.user_id, "pnl", self._now(state), result)
+        self._tell_result(state, event.mark)
         return event
+
+    def _tell_result(self, state: EngineState, mark: OptionMark) -> None:
+        """Show the day's profit to whoever watches, with what is open valued at `mark`."""
+        if (result := day_result(state, mark)) is not None:
+            self._shell.hub.publish_volatile(state.session_id, state.user_id, "pnl", self._now(state), result)
 
     def _step(self, state: EngineState, event: Event) -> tuple[Record, Transition]:
         """Step `event`, or that it cannot be stepped: then the session fails, loudly."""
@@ -231,6 +237,9 @@ class SessionRunner:
         shell = self._shell
         shell.hub.publish(after.session_id, after.user_id, [frame for entry in entries for frame in entry.frames])
         shell.projector.project(after, list(entries))
+        if _tally(before) != _tally(after):
+            # The last mark of a trade was told before it closed: without this its result would come with the next one.
+            self._tell_result(after, OptionMark())
         moved_on = (before.status, before.reason) != (after.status, after.reason)
         if moved_on:
             self._log.info("status", status=after.status.value, reason=after.reason)
@@ -288,6 +297,10 @@ class SessionRunner:
 def _stage(state: EngineState) -> Stage | None:
     trade = None if state.trading is None else state.trading.trade
     return None if trade is None else trade.stage
+
+
+def _tally(state: EngineState) -> Tally | None:
+    return None if state.trading is None else state.trading.tally
 
 
 def _holds(state: EngineState) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -27,7 +28,8 @@ _VENUE_WITHIN_S: Final = 2.0
 """A venue that takes longer would hold up the renewal of leases."""
 _LEAVE_WITHIN_S: Final = 5.0
 _SINCE_CLAIMED: Final = timedelta(seconds=7)
-"""A lease may be this old when its session starts: it is believed fully only once it was renewed."""
+"""A lease may be this old when its session starts. It is believed fully only once it was renewed, which is at once:
+until then there is hardly time to send an order."""
 
 _log = logger("sessions")
 
@@ -44,6 +46,8 @@ class RunningSessions:
         self._troubles: dict[str, str] = {}
         self._runners: dict[str, SessionRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unproven = asyncio.Event()
+        """Set while a session runs of whose lease nothing is known but that it was claimed lately."""
 
     @property
     def store_trouble(self) -> str | None:
@@ -66,6 +70,7 @@ class RunningSessions:
         """Run a session whose lease is ours."""
         runner.lease_until = self._clock.monotonic() + (LEASE - _SINCE_CLAIMED).total_seconds()
         self._runners[row.id] = runner
+        self._unproven.set()
         self._tasks[row.id] = asyncio.create_task(self._run(row, runner), name=f"session {row.id}")
 
     async def keep(self) -> None:
@@ -74,11 +79,12 @@ class RunningSessions:
         Renewing waits for nothing else: taking up many sessions takes longer than a lease.
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat("renewing", self._renew))
-            tasks.create_task(self._repeat("taking up", self._take_up))
+            tasks.create_task(self._repeat("renewing", self._renew, self._unproven))
+            tasks.create_task(self._repeat("taking up", self._take_up, asyncio.Event()))
 
-    async def _repeat(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, name: str, work: Callable[[], Awaitable[None]], hurry: asyncio.Event) -> None:
         while True:
+            hurry.clear()
             try:
                 await work()
                 self._troubles.pop(name, None)
@@ -88,7 +94,9 @@ class RunningSessions:
             except Exception as error:  # noqa: BLE001 - a task's root: if it ended, every lease would be lost
                 self._troubles[name] = f"leases are not kept: {error}"
                 _log.exception("leases are not kept")
-            await asyncio.sleep(_RENEW_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RENEW_EVERY_S):
+                    await hurry.wait()
 
     async def _take_up(self) -> None:
         await self._watch_venue()

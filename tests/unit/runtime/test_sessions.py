@@ -14,6 +14,7 @@ from algoexec.ports.feed import FeedLost, FeedTokenRefused
 from algoexec.ports.stores import ActiveSessionExists, Query
 from algoexec.runtime.registry import SessionIsOver
 from algoexec.runtime.running import NEVER_BEGAN
+from algoexec.runtime.seat import LONGEST_REQUEST_S
 from algoexec.strategy.parameters import Parameters
 from tests.unit.runtime.registries import ANN, Link, World, create, ends, known, live, look, reaches
 from tests.unit.runtime.scripted import FUTURE
@@ -532,6 +533,19 @@ async def test_a_venue_that_does_not_answer_does_not_cost_the_leases() -> None:
             assert row.lease_until is not None
             assert row.lease_until > START + timedelta(seconds=asyncio.get_running_loop().time())
             await asyncio.sleep(1)
+
+
+@warped
+async def test_a_session_is_surely_ours_long_enough_for_an_order_from_its_first_second_on() -> None:
+    world = World()
+    async with world.registry() as registry:
+        await asyncio.sleep(0.5)  # the keeper sleeps
+        session = await create(registry)
+        runner = registry._running.get(session)
+        assert runner is not None
+        for _ in range(50):
+            assert runner.lease_until > asyncio.get_running_loop().time() + LONGEST_REQUEST_S
+            await asyncio.sleep(0.2)
 
 
 # --- the chain -------------------------------------------------------------------------------------------------
