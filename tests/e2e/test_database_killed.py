@@ -63,6 +63,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
         await mongod.stop()
 
 
+@pytest.mark.timeout(300)
 async def test_a_stop_is_hit_while_the_database_is_dead(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session, client, following = await in_trade(stage)
@@ -77,6 +78,7 @@ async def test_a_stop_is_hit_while_the_database_is_dead(tmp_path: Path) -> None:
         await once_and_forgotten_nothing(stage, session, client, following)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("is_out", [True, pytest.param(False, marks=pytest.mark.prove)])
 async def test_the_service_dies_too_before_the_database_is_back(is_out: bool, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:

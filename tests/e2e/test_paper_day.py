@@ -27,7 +27,7 @@ async def test_a_morning_on_paper_adds_up(tmp_path: Path) -> None:
         client = Client(running, session["id"])
         following = asyncio.create_task(client.follow())
         await exchange.resume()
-        await client.candle_closed(time(10, 5))
+        await client.candle_closed(time(9, 55))
         await flatten(running, session["id"], client)
         await following
         await adds_up(running, exchange, session, client)
