@@ -1,19 +1,25 @@
 """Puts the service together: the one module, beside `cli`, that knows every adapter."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from algoexec.adapters.paper.broker import PaperBroker
+from algoexec.adapters.redis.names import Names
 from algoexec.adapters.system_clock import SystemClock
 from algoexec.adapters.upstox.venue import SimulatorVenue, UpstoxVenue
 from algoexec.api.app import create_app
 from algoexec.api.auth import Authenticator
+from algoexec.api.bridge.line import Line
 from algoexec.api.jwt import Jwks, JwtVerifier, SharedSecret
 from algoexec.api.services import ApiOptions, Services
 from algoexec.domain.errors import AlgoexecError, BrokerUnavailable, DomainError
@@ -29,6 +35,7 @@ from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.seat import Account, OpenAccount
+from algoexec.runtime.views import Dependency
 from algoexec.settings import Broker, Settings
 from algoexec.storage.codec import canonical
 from algoexec.storage.crypto import TokenCipher, key_file
@@ -37,6 +44,9 @@ from algoexec.storage.migrate import migrate
 from algoexec.storage.spill import SpillFolder
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
+
+if TYPE_CHECKING:
+    from algoexec.adapters.redis.bridge import RedisBridge
 
 _log: Final = logger("service")
 
@@ -117,9 +127,49 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         spill=SpillFolder(settings.data_dir / "spill"),
     )
     await stack.enter_async_context(registry.running())
-    return Services(
+    services = Services(
         registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=registry.venue_name
     )
+    if settings.redis_url is None:
+        return services
+    bridge = _bridge(settings, settings.redis_url, services)
+    await stack.enter_async_context(_beside(bridge.run()))
+    return replace(services, redis=lambda: Dependency(detail=bridge.trouble))
+
+
+def _bridge(settings: Settings, url: SecretStr, services: Services) -> "RedisBridge":
+    try:
+        from algoexec.adapters.redis.bridge import RedisBridge
+    except ModuleNotFoundError as error:
+        raise CannotStart("ALGOEXEC_REDIS_URL needs the extra `redis`: pip install 'algoexec[redis]'") from error
+    line = Line(services, _options(settings), allow_live=settings.redis_allow_live)
+    text = None if settings.redis_event_text is None else _imported(settings.redis_event_text)
+    try:
+        return RedisBridge(
+            url.get_secret_value(), Names(settings.redis_prefix), answer=line.answer, events=line.events, text=text
+        )
+    except ValueError as error:
+        raise CannotStart(f"ALGOEXEC_REDIS_URL: {error}") from error
+
+
+def _imported(place: str) -> Any:
+    """Return what `module:function` names."""
+    module, _, name = place.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CannotStart(f"ALGOEXEC_REDIS_EVENT_TEXT: {place}: {error}") from error
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` while the context lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def open_accounts(venue: Venue) -> OpenAccount:

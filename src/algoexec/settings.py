@@ -38,6 +38,18 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of browser pages that may call, comma-separated."
     )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis that brings commands and takes events. None: no bridge."
+    )
+    redis_prefix: str = Field(
+        "trading", pattern=r"^[A-Za-z0-9_.-]{1,50}$", description="What channels and keys in Redis begin with."
+    )
+    redis_allow_live: bool = Field(
+        default=False, description="1 lets commands from Redis begin and end sessions in mode `live`."
+    )
+    redis_event_text: str | None = Field(
+        None, pattern=r"^[\w.]+:\w+$", description="`module:function` that puts an event into other words."
+    )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error.")
     web_concurrency: int = Field(1, alias="WEB_CONCURRENCY", description="Must be 1: a session has one owner.")
@@ -52,6 +64,13 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < 32:
             raise ValueError("a JWT secret has 32 bytes or more")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
         return value
 
     @field_validator("web_concurrency")

@@ -51,12 +51,16 @@ def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
         ("ALGOEXEC_PORT", "70000", "65535"),
         ("ALGOEXEC_BROKER", "zerodha", "upstox"),
         ("ALGOEXEC_LOG_LEVEL", "loud", "pattern"),
+        ("ALGOEXEC_REDIS_URL", "http://:hunter2@host", "begins with redis://"),
+        ("ALGOEXEC_REDIS_PREFIX", "a:b", "pattern"),
+        ("ALGOEXEC_REDIS_EVENT_TEXT", "not a place", "pattern"),
     ],
 )
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=said) as refused:
         Settings()
+    assert "hunter2" not in str(refused.value)
 
 
 def test_two_kinds_of_jwt_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,5 +73,6 @@ def test_two_kinds_of_jwt_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> N
 def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALGOEXEC_MONGODB_URI", "mongodb://user:hunter2@host")
     monkeypatch.setenv("ALGOEXEC_SECRET_KEY", "correct horse battery")
+    monkeypatch.setenv("ALGOEXEC_REDIS_URL", "redis://:hunter2@host")
     assert "hunter2" not in repr(Settings())
     assert "horse" not in repr(Settings())

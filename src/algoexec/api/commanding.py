@@ -1,4 +1,7 @@
-"""What commands that can trade have in common: for whom, by which rules, with which token, and whether it may be."""
+"""What commands that can trade have in common: for whom, by which rules, with which token, and whether it may be.
+
+HTTP and Redis come through here alike.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +10,48 @@ from typing import Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import SecretStr, ValidationError
 
-from algoexec.api.auth import Caller
+from algoexec.api.auth import LOCAL, Caller
+from algoexec.api.dependencies import require, scope_for
 from algoexec.api.errors import ApiProblem, missing
 from algoexec.api.schemas.sessions import NewSession
 from algoexec.api.schemas.trading import PreflightOut
+from algoexec.api.services import ApiOptions
 from algoexec.api.trading_config import NEEDED_LIVE, TradingConfig
 from algoexec.engine.events import Mode
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.registry import Registry
+from algoexec.runtime.views import SessionView
 
 NOT_TRADED: Final = "mode `signals` trades nothing"
+
+
+async def begin_session(
+    registry: Registry, options: ApiOptions, caller: Caller, body: NewSession, *, session_id: str | None = None
+) -> SessionView:
+    """Begin a session; `session_id` None gives it a new one.
+
+    Raises:
+        ApiProblem: the caller may not, or the request contradicts itself; else as `Registry.create`.
+    """
+    if body.mode not in options.modes:
+        raise ApiProblem("mode-not-available", f"Mode `{body.mode}` is not available here.")
+    require(caller, scope_for(body.mode))
+    if body.mode is Mode.LIVE and caller is LOCAL and options.risks_money:
+        raise ApiProblem("forbidden", "Orders for real money need a key or a JWT: `algoexec keys create --scope live`.")
+    user_id = named_user(caller, body.user_id, "body.user_id")
+    rules = checked_rules(body)
+    token = token_of(body.access_token)
+    if body.mode is Mode.LIVE:
+        await require_green(registry, user_id, token)
+    return await registry.create(
+        user_id=user_id,
+        token=token,
+        mode=body.mode,
+        parameters=body.config.parameters(),
+        rules=rules,
+        session_id=session_id,
+    )
 
 
 def named_user(caller: Caller, user_id: str | None, field: str) -> str:

@@ -130,7 +130,16 @@ async def own_session(session_id: SessionId, caller: Reader, registry: Sessions)
 
 
 async def commanded_session(session_id: SessionId, caller: Trader, registry: Sessions) -> SessionView:
-    """Return the session of the path for a command; a live one needs the scope `live`."""
+    """Return the session of the path for a command."""
+    return await commanded(registry, caller, session_id)
+
+
+async def commanded(registry: Registry, caller: Caller, session_id: str) -> SessionView:
+    """Return a session of the caller's for a command; a live one needs the scope `live`.
+
+    Raises:
+        ApiProblem: `forbidden`, or as `session_of`.
+    """
     found = await session_of(registry, caller, session_id)
     require(caller, scope_for(found.row.mode))
     return found

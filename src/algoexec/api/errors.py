@@ -152,10 +152,10 @@ class ApiProblem(Exception):
         """The HTTP status of its kind."""
         return KINDS[self.code].status
 
-    def response(self) -> JSONResponse:
-        """Return it as an HTTP answer."""
+    def body(self) -> dict[str, Any]:
+        """Return it as `Problem` has it."""
         kind = KINDS[self.code]
-        body = {
+        return {
             "type": TYPE_PREFIX + self.code,
             "code": self.code,
             "title": kind.title,
@@ -163,7 +163,10 @@ class ApiProblem(Exception):
             "detail": self.detail or kind.when,
             **self.members,
         }
-        return JSONResponse(body, kind.status, self.headers, MEDIA_TYPE)
+
+    def response(self) -> JSONResponse:
+        """Return it as an HTTP answer."""
+        return JSONResponse(self.body(), self.status, self.headers, MEDIA_TYPE)
 
 
 def problem_of(error: Exception) -> ApiProblem | None:

@@ -8,17 +8,23 @@ from algoexec.engine.events import Mode
 from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import Stores
 from algoexec.runtime.registry import Registry
+from algoexec.runtime.views import Dependency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What bootstrap made for the life of the app. `venue_name` raises `BrokerUnavailable`."""
+    """What bootstrap made for the life of the app.
+
+    `venue_name` raises `BrokerUnavailable`. `redis` says how the bridge to Redis is doing; None:
+    there is none.
+    """
 
     registry: Registry
     stores: Stores
     authenticator: Authenticator
     clock: WallClock
     venue_name: Callable[[], Awaitable[str]]
+    redis: Callable[[], Dependency] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from algoexec.telemetry import logger
 _BEGIN_TIMEOUT_S: Final = 5.0
 """Well within the lease: after it a session that was not begun is taken for abandoned."""
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
-_ID_LENGTH: Final = 16
+ID_LENGTH: Final = 16
 """So that a session's client order ids fit the broker's tag of 40 characters."""
 
 _log = logger("registry")
@@ -45,13 +45,18 @@ _log = logger("registry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A session to begin. `token` None: it will ask for one; `rules` None: the defaults where something is traded."""
+    """A session to begin.
+
+    `token` None: it will ask for one. `rules` None: the defaults where something is traded.
+    `session_id` None: a new one; whoever gives one has seen to it that there is no such session.
+    """
 
     user_id: str
     token: AccessToken | None
     mode: Mode
     parameters: Parameters
     rules: TradeRules | None = None
+    session_id: str | None = None
 
 
 class Beginnings:
@@ -90,7 +95,7 @@ class Beginnings:
         require_journal(self._shell)
         if wanted.mode is not Mode.SIGNALS:
             await self._switches.require_off(wanted.user_id)
-        row, day = await self._new_row(wanted.user_id, wanted.mode, wanted.token)
+        row, day = await self._new_row(wanted.user_id, wanted.mode, wanted.token, wanted.session_id)
         if wanted.mode is Mode.LIVE and row.account is None:
             # Whose losses count, and whether another session trades there, could not be said.
             raise BrokerUnavailable("the broker does not say whose account it is")
@@ -148,14 +153,16 @@ class Beginnings:
             _log.warning("token not checked yet", error=str(error))
             return None, Calendar()
 
-    async def _new_row(self, user_id: str, mode: Mode, token: AccessToken | None) -> tuple[SessionRow, TradingDay]:
+    async def _new_row(
+        self, user_id: str, mode: Mode, token: AccessToken | None, session_id: str | None = None
+    ) -> tuple[SessionRow, TradingDay]:
         """Return the row that a session would have, and its day."""
         venue = await self.venue_name()
         account, calendar = await self.ask_broker(token)
         day = calendar.next_day(self._shell.clock.now())
         now = self._shell.wall.now()
         row = SessionRow(
-            id="".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)),
+            id=session_id or "".join(secrets.choice(_ALPHABET) for _ in range(ID_LENGTH)),
             user_id=user_id,
             venue=venue,
             mode=mode,

@@ -50,13 +50,6 @@ from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
 _COMMAND_TIMEOUT_S: Final = 10.0
-_BEGIN_TIMEOUT_S: Final = 5.0
-"""Well within the lease: after it a session that was not begun is taken for abandoned."""
-_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
-_ID_LENGTH: Final = 16
-"""So that a session's client order ids fit the broker's tag of 40 characters."""
-
-
 _log = logger("registry")
 
 
@@ -137,9 +130,12 @@ class Registry:
         mode: Mode,
         parameters: Parameters,
         rules: TradeRules | None = None,
+        session_id: str | None = None,
     ) -> SessionView:
         """Begin a session for the trading day under way, or else for the next one; raises as `Beginnings.begin`."""
-        wanted = Wanted(user_id=user_id, token=token, mode=mode, parameters=parameters, rules=rules)
+        wanted = Wanted(
+            user_id=user_id, token=token, mode=mode, parameters=parameters, rules=rules, session_id=session_id
+        )
         row, runner = await self._beginnings.begin(wanted)
         self._running.start(row, runner)
         return self._view(row)

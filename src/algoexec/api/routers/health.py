@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from algoexec.api.dependencies import Options, Reader, Sessions
+from algoexec.api.dependencies import Given, Options, Reader, Sessions
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.metrics import CONTENT_TYPE, Metrics
 from algoexec.engine.effects import Status
@@ -18,6 +18,7 @@ _READY: Final[dict[str, Any]] = {
     "version": "0.1.0",
     "store": {"ok": True, "detail": None},
     "venue": {"ok": True, "detail": None},
+    "redis": None,
     "sessions": {"RUNNING": 12},
 }
 
@@ -43,11 +44,12 @@ class Readiness(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_READY]})
 
     status: Literal["ready", "degraded", "unready"] = Field(
-        description="`degraded`: the broker does not answer; what is stored can be read and streamed."
+        description="`degraded`: the broker or Redis does not answer; what is stored can be read and streamed."
     )
     version: str
     store: DependencyOut
     venue: DependencyOut
+    redis: DependencyOut | None = Field(description="The bridge to Redis; null when there is none.")
     sessions: dict[Status, int] = Field(description="How many sessions of this process stand where.")
 
 
@@ -79,19 +81,22 @@ async def is_alive() -> Alive:
     summary="Can it work?",
     responses={503: {"model": Readiness, "description": "The database does not answer: `status` is `unready`."}},
 )
-async def is_ready(registry: Sessions, options: Options, response: Response) -> Readiness:
+async def is_ready(services: Given, options: Options, response: Response) -> Readiness:
     """Return what the service depends on; 503 when it cannot write. No credential needed."""
-    health = registry.health()
+    health = services.registry.health()
+    redis = None if services.redis is None else services.redis()
     if not health.store.ok:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    is_whole = health.venue.ok and (redis is None or redis.ok)
     told: Literal["ready", "degraded", "unready"] = (
-        "unready" if not health.store.ok else "ready" if health.venue.ok else "degraded"
+        "unready" if not health.store.ok else "ready" if is_whole else "degraded"
     )
     return Readiness(
         status=told,
         version=options.version,
         store=_out(health.store),
         venue=_out(health.venue),
+        redis=None if redis is None else _out(redis),
         sessions=health.sessions,
     )
 

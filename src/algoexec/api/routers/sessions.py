@@ -5,8 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response, status
 
-from algoexec.api.auth import LOCAL
-from algoexec.api.commanding import NOT_TRADED, checked_rules, named, named_user, require_green, token_of
+from algoexec.api.commanding import NOT_TRADED, begin_session, named
 from algoexec.api.config import ConfigChanges, SessionConfig
 from algoexec.api.dependencies import (
     CommandedSession,
@@ -16,10 +15,8 @@ from algoexec.api.dependencies import (
     Sessions,
     Trader,
     readable,
-    require,
-    scope_for,
 )
-from algoexec.api.errors import ApiProblem, missing, problems
+from algoexec.api.errors import missing, problems
 from algoexec.api.idempotency import IDEMPOTENT, IdempotentRoute
 from algoexec.api.schemas.lists import Asked, Limit, PageOf
 from algoexec.api.schemas.sessions import (
@@ -33,7 +30,6 @@ from algoexec.api.schemas.sessions import (
 )
 from algoexec.api.schemas.trading import PreflightOut
 from algoexec.api.trading_config import TradingConfig
-from algoexec.engine.events import Mode
 from algoexec.engine.trading.flow import is_flat
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
@@ -73,19 +69,7 @@ async def create_session(
     trying. In modes `paper` and `live` counters, limits and halts of the day's earlier sessions
     go on: `config.trading` of the answer is what holds.
     """
-    if body.mode not in options.modes:
-        raise ApiProblem("mode-not-available", f"Mode `{body.mode}` is not available here.")
-    require(caller, scope_for(body.mode))
-    if body.mode is Mode.LIVE and caller is LOCAL and options.risks_money:
-        raise ApiProblem("forbidden", "Orders for real money need a key or a JWT: `algoexec keys create --scope live`.")
-    user_id = named_user(caller, body.user_id, "body.user_id")
-    rules = checked_rules(body)
-    token = token_of(body.access_token)
-    if body.mode is Mode.LIVE:
-        await require_green(registry, user_id, token)
-    view = await registry.create(
-        user_id=user_id, token=token, mode=body.mode, parameters=body.config.parameters(), rules=rules
-    )
+    view = await begin_session(registry, options, caller, body)
     response.headers["Location"] = f"/sessions/{view.row.id}"
     return SessionOut.of(view)
 

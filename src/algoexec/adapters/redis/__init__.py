@@ -1,0 +1,1 @@
+"""Redis, as the way on which commands come and events go."""
