@@ -142,12 +142,11 @@ def _bridge(settings: Settings, url: SecretStr, services: Services) -> "RedisBri
         from algoexec.adapters.redis.bridge import RedisBridge
     except ModuleNotFoundError as error:
         raise CannotStart("ALGOEXEC_REDIS_URL needs the extra `redis`: pip install 'algoexec[redis]'") from error
-    line = Line(services, _options(settings), allow_live=settings.redis_allow_live)
     text = None if settings.redis_event_text is None else _imported(settings.redis_event_text)
+    line = Line(services, _options(settings), allow_live=settings.redis_allow_live, text=text)
+    names = Names(settings.redis_prefix)
     try:
-        return RedisBridge(
-            url.get_secret_value(), Names(settings.redis_prefix), answer=line.answer, events=line.events, text=text
-        )
+        return RedisBridge(url.get_secret_value(), names, answer=line.answer, events=line.events)
     except ValueError as error:
         raise CannotStart(f"ALGOEXEC_REDIS_URL: {error}") from error
 
@@ -161,10 +160,16 @@ def _imported(place: str) -> Any:
         raise CannotStart(f"ALGOEXEC_REDIS_EVENT_TEXT: {place}: {error}") from error
 
 
+def _note_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("what runs beside trading has failed", exc_info=error)
+
+
 @asynccontextmanager
 async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run `work` while the context lasts."""
     task = asyncio.create_task(work)
+    task.add_done_callback(_note_failure)
     try:
         yield
     finally:

@@ -44,7 +44,9 @@ def line(service: Service) -> Line:
 async def tell(line: Line, command: Any, delivery: str | None = None) -> dict[str, Any]:
     """Return the frame that answers `command`."""
     text = command if isinstance(command, bytes) else json.dumps(command).encode()
-    frame: dict[str, Any] = json.loads(await line.answer(text, delivery))
+    answer = await line.answer(text, delivery)
+    assert answer is not None
+    frame: dict[str, Any] = json.loads(answer)
     assert set(frame) == {"type", "seq", "session_id", "at", "data", "prev", "cursor"}
     assert frame["type"] == ("command" if frame["data"]["ok"] else "error")
     return frame
@@ -171,6 +173,7 @@ async def test_no_answer_repeats_a_token(line: Line) -> None:
     ]
     for n, data in enumerate(commands):
         answer = await line.answer(json.dumps({**START, "command_id": f"c-{n}", "data": data}).encode(), None)
+        assert answer is not None
         assert "s3cret" not in answer
 
 
@@ -281,13 +284,13 @@ async def test_events_go_on_where_they_ended(line: Line) -> None:
     cursor = None
     async for events in line.events(None):
         cursor = events[-1][1]
-        assert json.loads(events[0][0])["type"] == "snapshot"
+        assert json.loads(str(events[0][0]))["type"] == "snapshot"
         break
     await tell(line, STOP)
     async with asyncio.timeout(20):
         seen: list[dict[str, Any]] = []
         async for events in line.events(cursor):
-            seen += [json.loads(text) for text, _ in events]
+            seen += [json.loads(str(text)) for text, _ in events]
             if any(frame["data"].get("status") == "STOPPED" for frame in seen):
                 break
     numbered = [frame for frame in seen if frame["seq"] is not None]

@@ -22,7 +22,7 @@ START = {
 STOP = {"action": "STOP_TRADING", "user_id": "123", "command_id": "evening"}
 
 
-async def events(redis: "Redis[bytes]") -> AsyncGenerator[Frame]:
+async def events(redis: Redis) -> AsyncGenerator[Frame]:
     """Yield what is published."""
     async with redis.pubsub() as pubsub:
         await pubsub.subscribe("trading:events")

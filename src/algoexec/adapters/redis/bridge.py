@@ -20,14 +20,17 @@ from algoexec.adapters.redis.names import Names
 from algoexec.domain.errors import StoreError
 from algoexec.telemetry import logger
 
-type Answer = Callable[[bytes, str | None], Awaitable[str]]
-"""Acts on a command: its text, and the name of a delivery that is repeated; returns the event that answers it."""
+type Answer = Callable[[bytes, str | None], Awaitable[str | None]]
+"""Acts on a command: its text, and the name of a delivery that is repeated; returns the event that answers it.
 
-type Events = Callable[[str | None], AsyncGenerator[Sequence[tuple[str, str | None]]]]
-"""Yields events after a cursor, each as text with its own cursor, None where it has none."""
+None: nothing is to be published.
+"""
 
-type EventText = Callable[[Mapping[str, Any]], str | None]
-"""Puts an event into other words; None leaves it out."""
+type Event = tuple[str | None, str | None]
+"""An event as text, None where it is not to be published, and the cursor behind it, None where it has none."""
+
+type Events = Callable[[str | None], AsyncGenerator[Sequence[Event]]]
+"""Yields events after a cursor, some at a time."""
 
 MOST_AT_ONCE: Final = 64
 """Commands under way; further ones wait in Redis."""
@@ -43,8 +46,8 @@ _log = logger("redis")
 class RedisBridge:
     """One service's line to one Redis; call `run`."""
 
-    def __init__(self, url: str, names: Names, *, answer: Answer, events: Events, text: EventText | None) -> None:
-        """Connect nowhere yet. `text` None: events go as they are.
+    def __init__(self, url: str, names: Names, *, answer: Answer, events: Events) -> None:
+        """Connect nowhere yet.
 
         Raises:
             ValueError: `url` is none.
@@ -59,7 +62,7 @@ class RedisBridge:
             # Repeating is ours: what was sent and not answered must not be sent twice.
             retry=Retry(NoBackoff(), 0),
         )
-        self._names, self._answer, self._events, self._text = names, answer, events, text
+        self._names, self._answer, self._events = names, answer, events
         self._room: Final = asyncio.Semaphore(MOST_AT_ONCE)
         self._turns: Final[dict[str, asyncio.Lock]] = {}
         self._in_hand: Final[set[str]] = set()
@@ -75,17 +78,16 @@ class RedisBridge:
                 self._tasks.create_task(self._insist(self._read_stream))
                 self._tasks.create_task(self._insist(self._publish_events))
         finally:
+            self.trouble = "the bridge has ended"
             await self._redis.aclose()
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work` again whenever Redis, or what it needs, fails it."""
+        """Do `work` again whenever it ends, and when Redis fails it."""
         while True:
             try:
                 await work()
             except (RedisError, OSError) as error:
                 self._fails(error)
-            except Exception:  # noqa: BLE001 - a task's root: if it ended, no command would be heard again
-                _log.exception("bridge failed")
             await asyncio.sleep(_PAUSE_S)
 
     def _fails(self, error: Exception) -> None:
@@ -165,7 +167,7 @@ class RedisBridge:
                 if lock is turn and not lock.locked():
                     del self._turns[user]
 
-    async def _answered(self, text: bytes, entry_id: str | None) -> str:
+    async def _answered(self, text: bytes, entry_id: str | None) -> str | None:
         """Return the answer; what came by the stream waits for the database."""
         while True:
             try:
@@ -205,27 +207,17 @@ class RedisBridge:
             async for events in found:
                 await self._publish(events)
 
-    async def _publish(self, events: Sequence[tuple[str, str | None]]) -> None:
+    async def _publish(self, events: Sequence[Event]) -> None:
         """Publish events, and with them where to go on: both or neither."""
         cursors = [cursor for _, cursor in events if cursor is not None]
         async with self._redis.pipeline(transaction=True) as pipe:
             for text, _ in events:
-                if (told := self._in_their_words(text)) is not None:
-                    pipe.publish(self._names.events, told)
+                if text is not None:
+                    pipe.publish(self._names.events, text)
             if cursors:
                 pipe.set(self._names.cursor, cursors[-1])
             if pipe.command_stack:
                 await pipe.execute()
-
-    def _in_their_words(self, text: str) -> str | None:
-        """Return an event as the operator wants it told; as it is, if that fails."""
-        if self._text is None:
-            return text
-        try:
-            return self._text(json.loads(text))
-        except Exception:  # noqa: BLE001 - code of somebody else: an event that it cannot put into words is not lost
-            _log.exception("event not put into other words")
-            return text
 
 
 def _command_in(fields: Mapping[bytes, bytes]) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -24,7 +24,7 @@ from algoexec.api.directory import CallersSessions
 from algoexec.api.errors import ApiProblem, problem_of
 from algoexec.api.schemas.sessions import SessionOut
 from algoexec.api.services import ApiOptions, Services
-from algoexec.domain.errors import StoreError
+from algoexec.domain.errors import DecodeError, DomainError, StoreError
 from algoexec.engine.events import Mode
 from algoexec.engine.signals import base36
 from algoexec.ports.stores import Query, Scope, StoredAnswer
@@ -39,6 +39,9 @@ _LIFETIME: Final = timedelta(hours=24)
 _LEASE: Final = timedelta(seconds=30)
 """Longer than a command takes: a second delivery waits so long for a process that died over the first."""
 _LOOK_EVERY_S: Final = 0.5
+
+type EventText = Callable[[Mapping[str, Any]], str | None]
+"""Puts a frame into other words; None leaves it out."""
 
 _log = logger("bridge")
 
@@ -64,13 +67,15 @@ class _Outcome:
 class Line:
     """Commands in, events out, for everybody's sessions."""
 
-    def __init__(self, services: Services, options: ApiOptions, *, allow_live: bool) -> None:
-        """Command the sessions of `services`; real money only if `allow_live`."""
-        self._services, self._options = services, options
+    def __init__(
+        self, services: Services, options: ApiOptions, *, allow_live: bool, text: EventText | None = None
+    ) -> None:
+        """Command the sessions of `services`; real money only if `allow_live`. `text` None: frames go as they are."""
+        self._services, self._options, self._text = services, options, text
         self._caller: Final = Caller(id="redis", user_id=None, scope=Scope.LIVE if allow_live else Scope.TRADE)
 
-    async def answer(self, text: bytes, delivery: str | None) -> str:
-        """Act on a command, once, and return the frame that says what came of it.
+    async def answer(self, text: bytes, delivery: str | None) -> str | None:
+        """Act on a command, once, and return the frame that says what came of it; None if it is to be left out.
 
         `delivery` is the name of a delivery that is repeated until it is answered; None: it comes
         once, and a database that is down is an answer too.
@@ -88,19 +93,21 @@ class Line:
                 raise
             return self._told(head, _Outcome(problem=_problem(error)))
 
-    async def events(self, since: str | None) -> AsyncGenerator[Sequence[tuple[str, str | None]]]:
-        """Yield what the stream carries, each frame as text with the cursor behind it, a few at a time.
+    async def events(self, since: str | None) -> AsyncGenerator[Sequence[tuple[str | None, str | None]]]:
+        """Yield what the stream carries, some frames at a time: each as text, and the cursor behind it.
 
-        `since` is such a cursor; None begins with a snapshot. Ends when it must be begun anew.
+        The text is None where the frame is left out, the cursor where it has none. `since` is such
+        a cursor; None begins with a snapshot. Ends when it must be begun anew.
         """
         registry = self._services.registry
         try:
             async with registry.hub.watch(Filter(), CallersSessions(registry, None), since) as watcher:
                 async for message in watcher.beginning():
-                    yield [(message.text, message.cursor)]
+                    yield [(self._in_their_words(message.text), message.cursor)]
                 while True:
-                    yield [(message.text, message.cursor) for message in await watcher.take()]
-        except (WatchEnded, StoreError) as ended:
+                    messages = await watcher.take()
+                    yield [(self._in_their_words(message.text), message.cursor) for message in messages]
+        except (WatchEnded, StoreError, DecodeError, DomainError) as ended:
             _log.warning("events are interrupted", reason=str(ended))
 
     async def _once(self, command: Command, command_id: str, written: Mapping[str, Any]) -> _Outcome:
@@ -155,7 +162,17 @@ class Line:
         found = await commanded(registry, self._caller, session_id)
         return await registry.stop(found.row.id, flatten=command.data.flatten)
 
-    def _told(self, head: _Head, outcome: _Outcome) -> str:
+    def _in_their_words(self, frame: str) -> str | None:
+        """Return a frame as the operator wants it told; as it is, if that fails."""
+        if self._text is None:
+            return frame
+        try:
+            return self._text(orjson.loads(frame))
+        except Exception:  # noqa: BLE001 - code of somebody else: what it cannot put into words is not lost
+            _log.exception("event not put into other words")
+            return frame
+
+    def _told(self, head: _Head, outcome: _Outcome) -> str | None:
         session_id = None if outcome.session is None else outcome.session["id"]
         data = {
             "command_id": head.command_id,
@@ -167,7 +184,7 @@ class Line:
             "problem": outcome.problem,
         }
         kind = "command" if outcome.problem is None else "error"
-        return unnumbered(kind, session_id, self._services.clock.now(), data).text
+        return self._in_their_words(unnumbered(kind, session_id, self._services.clock.now(), data).text)
 
 
 def _head_of(written: Mapping[str, Any], *, otherwise: str) -> _Head:
