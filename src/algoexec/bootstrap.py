@@ -22,6 +22,7 @@ from algoexec.api.auth import Authenticator
 from algoexec.api.bridge.line import Line
 from algoexec.api.jwt import Jwks, JwtVerifier, SharedSecret
 from algoexec.api.services import ApiOptions, Services
+from algoexec.dashboard import pages
 from algoexec.domain.errors import AlgoexecError, BrokerUnavailable, DomainError
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import OrderReport
@@ -63,7 +64,7 @@ def create_service(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             yield await _services(settings, stack)
 
-    return create_app(_options(settings), open_services)
+    return create_app(_options(settings), open_services, pages.routes())
 
 
 def documented_app() -> FastAPI:

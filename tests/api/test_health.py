@@ -52,7 +52,3 @@ async def test_metrics_are_for_services(service: Service) -> None:
     assert 'algoexec_http_requests_total{method="GET",route="/sessions/{session_id}",status="404"} 1.0' in text
     assert "nosuchsession0000" not in text
     assert 'algoexec_dependency_up{name="store"} 1.0' in text
-
-
-async def test_it_says_what_it_is(local: httpx.AsyncClient) -> None:
-    assert (await local.get("/")).json()["documentation"] == "/docs"

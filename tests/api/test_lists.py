@@ -121,6 +121,34 @@ async def test_candles_of_a_stored_session_come_with_indicators(callers: Callers
     assert all(len(line) == MINUTES for lines in body["ta"].values() for line in lines.values())
 
 
+async def test_candles_since_a_time_have_the_whole_days_indicators(callers: Callers) -> None:
+    await keep(callers.service)
+    path = f"/sessions/{HERS.row.id}/candles"
+    whole = (await callers.asha.get(path, params={"ta": "ema:9,vwap"})).json()
+    since = whole["candles"][-3]["start"]
+
+    tail = (await callers.asha.get(path, params={"ta": "ema:9,vwap", "since": since})).json()
+    nothing = (await callers.asha.get(path, params={"ta": "vwap", "since": "2036-01-01T00:00:00Z"})).json()
+
+    assert tail["candles"] == whole["candles"][-3:]
+    assert tail["ta"]["ema:9"]["ema"] == whole["ta"]["ema:9"]["ema"][-3:]
+    assert tail["ta"]["vwap"]["vwap"] == whole["ta"]["vwap"]["vwap"][-3:]
+    assert (nothing["candles"], nothing["ta"]["vwap"]["vwap"]) == ([], [])
+    problem(await callers.asha.get(path, params={"since": "2026-10-14T09:15:00"}), 422, "invalid-request")
+
+
+async def test_the_days_options_are_named(callers: Callers) -> None:
+    await keep(callers.service)
+
+    options = (await callers.asha.get(f"/sessions/{HERS.row.id}/options")).json()["options"]
+    signal = (await callers.asha.get("/signals", params={"limit": 1})).json()["items"][0]
+
+    (chosen,) = [one for one in options if one["instrument"] == signal["instrument"]]
+    assert chosen["type"] == {"BUY_CALL": "CALL", "BUY_PUT": "PUT"}[signal["side"]]
+    assert abs(chosen["strike"] - signal["price"]) <= 100
+    assert [(one["strike"], one["type"]) for one in options] == sorted((one["strike"], one["type"]) for one in options)
+
+
 async def test_a_stored_session_tells_how_it_ended(callers: Callers) -> None:
     await keep(callers.service)
 

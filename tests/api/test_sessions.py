@@ -46,6 +46,8 @@ async def begin(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
         ("GET", "/sessions/x/preflight"),
         ("GET", "/sessions/x/journal"),
         ("GET", "/sessions/x/candles"),
+        ("GET", "/sessions/x/options"),
+        ("GET", "/me"),
         ("GET", "/signals"),
         ("GET", "/rejections"),
         ("GET", "/orders"),
@@ -86,6 +88,7 @@ async def test_nobody_in_particular_gets_nothing(callers: Callers, method: str, 
         ("GET", "/preflight", None),
         ("GET", "/journal", None),
         ("GET", "/candles", None),
+        ("GET", "/options", None),
     ],
 )
 async def test_another_users_session_is_as_unknown_as_none(

@@ -1,6 +1,6 @@
 """The app factory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
@@ -12,18 +12,18 @@ from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
 from algoexec.api.guard import BodyGuard, OriginGuard
 from algoexec.api.metrics import Measured, Metrics
-from algoexec.api.routers import config, days, health, market, sessions, signals, socket, stream, trading
+from algoexec.api.routers import config, days, health, market, me, sessions, signals, socket, stream, trading
 from algoexec.api.services import ApiOptions, Services
 from algoexec.api.tickets import Tickets
 
 type OpenServices = Callable[[], AbstractAsyncContextManager[Services]]
 """Makes what the app needs, for as long as the context lasts."""
 
-_ROUTERS: Final = (sessions, signals, trading, days, market, stream, config, health)
+_ROUTERS: Final = (sessions, signals, trading, days, market, stream, config, me, health)
 
 
-def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
-    """Return the app. `open_services` is entered in its lifespan; without one only the documentation answers."""
+def create_app(options: ApiOptions, open_services: OpenServices, pages: Sequence[Route] = ()) -> FastAPI:
+    """Return the app. `open_services` is entered in its lifespan; `pages` is what a browser is shown beside the API."""
     metrics = Metrics()
 
     @asynccontextmanager
@@ -47,11 +47,12 @@ def create_app(options: ApiOptions, open_services: OpenServices) -> FastAPI:
     )
     app.state.options = options
     app.state.metrics = metrics
-    app.state.routes = [route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route)]
+    resources = [route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route)]
+    app.state.routes = [*resources, *pages]
     errors.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.router.routes.append(socket.ROUTE)
+    app.router.routes.extend((socket.ROUTE, *pages))
     # The last one added is the outermost. A listed page reads every problem but that it is not listed.
     app.add_middleware(BodyGuard, largest_body=options.largest_body)
     app.add_middleware(

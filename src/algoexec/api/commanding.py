@@ -34,11 +34,8 @@ async def begin_session(
     Raises:
         ApiProblem: the caller may not, or the request contradicts itself; else as `Registry.create`.
     """
-    if body.mode not in options.modes:
-        raise ApiProblem("mode-not-available", f"Mode `{body.mode}` is not available here.")
-    require(caller, scope_for(body.mode))
-    if body.mode is Mode.LIVE and caller is LOCAL and options.risks_money:
-        raise ApiProblem("forbidden", "Orders for real money need a key or a JWT: `algoexec keys create --scope live`.")
+    if (problem := why_not_begin(body.mode, caller, options)) is not None:
+        raise problem
     user_id = named_user(caller, body.user_id, "body.user_id")
     rules = checked_rules(body)
     token = token_of(body.access_token)
@@ -66,6 +63,21 @@ def named_user(caller: Caller, user_id: str | None, field: str) -> str:
     if not caller.may_act_for(named_or_own):
         raise ApiProblem("forbidden", "This credential may only act for its own user.")
     return named_or_own
+
+
+def why_not_begin(mode: Mode, caller: Caller, options: ApiOptions) -> ApiProblem | None:
+    """Return what forbids that caller a session of that mode here; None when nothing does."""
+    if mode not in options.modes:
+        return ApiProblem("mode-not-available", f"Mode `{mode}` is not available here.")
+    if mode is Mode.LIVE and caller is LOCAL and options.risks_money:
+        return ApiProblem(
+            "forbidden", "Orders for real money need a key or a JWT: `algoexec keys create --scope live`."
+        )
+    try:
+        require(caller, scope_for(mode))
+    except ApiProblem as problem:
+        return problem
+    return None
 
 
 def token_of(secret: SecretStr | None) -> AccessToken | None:

@@ -58,7 +58,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "service", "description": "Whether it lives and can work."},
 ]
 
-_OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 
 def document(app: FastAPI) -> None:

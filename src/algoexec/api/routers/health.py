@@ -53,22 +53,6 @@ class Readiness(BaseModel):
     sessions: dict[Status, int] = Field(description="How many sessions of this process stand where.")
 
 
-class About(BaseModel):
-    """Where to go from here."""
-
-    name: Literal["algoexec"] = "algoexec"
-    version: str
-    documentation: str = "/docs"
-    openapi: str = "/openapi.json"
-    stream: str = "/ws/signals"
-
-
-@router.get("/", operation_id="about", summary="What this is")
-async def about(options: Options) -> About:
-    """Say what answers here."""
-    return About(version=options.version)
-
-
 @router.get("/healthz", operation_id="isAlive", summary="Is the process alive?")
 async def is_alive() -> Alive:
     """Answer. Asks nothing of anybody; no credential needed."""

@@ -1,15 +1,17 @@
 """What the market says: put-call ratios, the option chain, candles with indicators."""
 
 import asyncio
+from bisect import bisect_left
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Sessions, Store, readable, session_of
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.indicators import EXAMPLE, computed, parse
 from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
-from algoexec.api.schemas.market import CandlesOut, OptionChainOut, PcrOut, candle_out, pcr_out
+from algoexec.api.schemas.market import CandlesOut, OptionChainOut, OptionsOut, PcrOut, candle_out, pcr_out
 from algoexec.domain.instruments import BANK_NIFTY
 
 router = APIRouter(tags=["market"])
@@ -81,10 +83,38 @@ async def get_candles(
             examples=[EXAMPLE],
         ),
     ] = None,
+    since: Annotated[
+        AwareDatetime | None,
+        Query(
+            description="Only candles that start at or after this time (ISO 8601 with an offset); indicators are of "
+            "the whole day all the same.",
+            examples=[None],
+        ),
+    ] = None,
 ) -> CandlesOut:
     """Return the candles that the session has decided or warmed with today, and indicators beside them."""
     asked = parse(ta or "")
     with readable(f"session {session.row.id}"):
         candles = await registry.candles(session.row.id)
     lines = await asyncio.to_thread(computed, asked, candles) if asked else {}
-    return CandlesOut(session_id=session.row.id, candles=[candle_out(candle) for candle in candles], ta=lines)
+    first = 0 if since is None else bisect_left(candles, since, key=lambda candle: candle.start)
+    return CandlesOut(
+        session_id=session.row.id,
+        candles=[candle_out(candle) for candle in candles[first:]],
+        ta={name: {line: values[first:] for line, values in found.items()} for name, found in lines.items()},
+    )
+
+
+@router.get(
+    "/sessions/{session_id}/options",
+    operation_id="listOptions",
+    summary="Name the day's options",
+    responses=problems(*_READ, "session-not-found", "session-unreadable"),
+)
+async def list_options(session: OwnSession) -> OptionsOut:
+    """Return the options that the session may trade: what the instrument keys of its signals and orders stand for.
+
+    Empty until the session has reached the broker.
+    """
+    contracts = session.state.contracts if session.state else None
+    return OptionsOut.of(session.row.id, contracts.options if contracts else ())

@@ -1,11 +1,12 @@
 """Candles, put-call ratios, option chains."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from algoexec.domain.instruments import OptionType
+from algoexec.domain.instruments import Option, OptionType
 from algoexec.domain.market import Candle, Provenance
 from algoexec.domain.options import OptionChain, OptionQuote, PcrReading, put_call_ratio
 
@@ -121,6 +122,58 @@ class CandlesOut(BaseModel):
         description="For each indicator as asked for, its lines; each as long as `candles`, null before it is known.",
         examples=[{"ema:9": {"ema": [None, 51210.4]}}],
     )
+
+
+class OptionOut(BaseModel):
+    """One option of the day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "instrument": "NSE_FO|57321",
+                    "name": "BANKNIFTY 51200 CE 24 NOV 26",
+                    "type": "CALL",
+                    "strike": 51200.0,
+                    "expiry": "2026-11-24",
+                    "lot": 30,
+                }
+            ]
+        },
+    )
+
+    instrument: str
+    name: str = Field(description="The broker's trading symbol.")
+    type: OptionType
+    strike: float
+    expiry: date
+    lot: int = Field(description="Units of one lot.")
+
+
+class OptionsOut(BaseModel):
+    """The options of a session's day."""
+
+    session_id: str
+    options: list[OptionOut]
+
+    @classmethod
+    def of(cls, session_id: str, options: Sequence[Option]) -> Self:
+        """Return them by strike, the call before the put."""
+        ordered = sorted(options, key=lambda one: (one.strike, one.type))
+        return cls(
+            session_id=session_id,
+            options=[
+                OptionOut(
+                    instrument=one.key,
+                    name=one.name,
+                    type=one.type,
+                    strike=one.strike,
+                    expiry=one.expiry,
+                    lot=one.lot,
+                )
+                for one in ordered
+            ],
+        )
 
 
 def candle_out(candle: Candle) -> CandleOut:
