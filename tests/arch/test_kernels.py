@@ -84,8 +84,9 @@ def verdicts(brain: Brain, bars: list[Bar]) -> Iterator[tuple[object, ...]]:
         bar = brain["Bar"](*plain)
         before = brain["at_day_of"](memory, bar)
         memory = brain["remember"](before, bar, p)
-        verdict = brain["decide"](before, memory, ledger, bar, ratios[i // 7 % len(ratios)], p)
-        ledger = brain["ledger_next"](ledger, verdict, bar)
+        ratio = brain["usable_pcr"](ratios[i // 7 % len(ratios)], 60.0 * (i % 17), p)
+        verdict = brain["decide"](before, memory, ledger, bar, ratio, p)
+        ledger = brain["ledger_next"](ledger, verdict.emitted, bar)
         yield memory, verdict, ledger, brain["levels_of"](memory, p)
 
 

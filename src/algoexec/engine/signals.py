@@ -1,6 +1,6 @@
 """One closed candle: remember it, judge it, say what was seen."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from algoexec.domain.calendar import IST, ist_minute
@@ -10,7 +10,8 @@ from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Evidence, Levels, PcrQuality, Reason, Side, Signal, VwapBasis
 from algoexec.engine.state import EngineState
 from algoexec.engine.transition import Draft
-from algoexec.strategy.decision import CANDIDATES, GUARDS, Verdict, decide, ledger_next, levels_of
+from algoexec.strategy.decision import CANDIDATES, GUARDS, Verdict, decide, ledger_next, levels_of, usable_pcr
+from algoexec.strategy.decision import Levels as BrainLevels
 from algoexec.strategy.kernel import UNKNOWN, known
 from algoexec.strategy.memory import Memory, at_day_of, remember
 from algoexec.strategy.parameters import Parameters
@@ -41,16 +42,30 @@ def decide_candle(draft: Draft, candle: Candle) -> None:
     before = at_day_of(state.memory, bar)
     after = remember(before, bar, p)
     reading, quality = pcr_at(state.readings, candle.closed_at, p)
-    pcr = reading.pcr if reading is not None else None
+    pcr = None if reading is None else reading.pcr
     verdict = decide(before, after, state.ledger, bar, UNKNOWN if pcr is None else pcr, p)
     draft.change(
         memory=after,
-        ledger=ledger_next(state.ledger, verdict, bar),
+        ledger=ledger_next(state.ledger, verdict.emitted, bar),
         candles=(*state.candles, candle),
         readings=_still_needed(state.readings, candle.closed_at),
     )
-    for n, index in enumerate(_bits(verdict.candidates)):
-        draft.tell(_signal(draft, candle, verdict, index, n, (pcr, quality), after))
+    levels = told_levels(levels_of(after, p), after.vwap.volume)
+    for n, index in enumerate(bits(verdict.candidates)):
+        draft.tell(
+            signal_of(
+                signal_id(state.session_id, state.seq, n),
+                index,
+                verdict,
+                candle,
+                decided_at=draft.at,
+                levels=levels,
+                pcr=pcr,
+                pcr_quality=quality,
+                instrument=atm_instrument(state, candle.close, CANDIDATES[index].side),
+                p=p,
+            )
+        )
 
 
 def pcr_at(readings: tuple[PcrReading, ...], at: datetime, p: Parameters) -> tuple[PcrReading | None, PcrQuality]:
@@ -61,11 +76,17 @@ def pcr_at(readings: tuple[PcrReading, ...], at: datetime, p: Parameters) -> tup
     """
     today = at.astimezone(IST).date()
     newest = next((r for r in reversed(readings) if r.at <= at and r.at.astimezone(IST).date() == today), None)
-    if newest is None or newest.pcr is None:
+    if newest is None:
         return None, PcrQuality.MISSING
-    if at - newest.at > timedelta(minutes=p.pcr_max_age_minutes):
-        return None, PcrQuality.STALE
-    return newest, PcrQuality.FRESH
+    quality = pcr_quality(UNKNOWN if newest.pcr is None else newest.pcr, (at - newest.at).total_seconds(), p)
+    return (newest if quality is PcrQuality.FRESH else None), quality
+
+
+def pcr_quality(pcr: float, age_seconds: float, p: Parameters) -> PcrQuality:
+    """Return what stands behind the newest poll, which read `pcr` (unknown: nothing) so long ago."""
+    if not known(pcr):
+        return PcrQuality.MISSING
+    return PcrQuality.FRESH if known(usable_pcr(pcr, age_seconds, p)) else PcrQuality.STALE
 
 
 def atm_instrument(state: EngineState, spot: float, side: Side) -> InstrumentKey | None:
@@ -82,44 +103,49 @@ def _still_needed(readings: tuple[PcrReading, ...], decided: datetime) -> tuple[
     return (*older[-1:], *(reading for reading in readings if reading.at > decided))
 
 
-def _bits(mask: int) -> list[int]:
+def bits(mask: int) -> list[int]:
+    """Return the places of the candidates in `mask`, best first."""
     return [index for index in range(len(CANDIDATES)) if mask >> index & 1]
 
 
-def _reason(verdict: Verdict, index: int) -> Reason | None:
-    return next((reason for reason, mask in GUARDS if getattr(verdict, mask) >> index & 1), None)
+def signal_id(session_id: str, seq: int, n: int) -> str:
+    """Return the id of the `n`-th candidate that the record `seq` has shown."""
+    return f"{session_id}-{base36(seq)}-{n}"
 
 
-def _signal(
-    draft: Draft,
-    candle: Candle,
-    verdict: Verdict,
+def signal_of(
+    id: str,
     index: int,
-    n: int,
-    pcr: tuple[float | None, PcrQuality],
-    memory: Memory,
+    verdict: Verdict,
+    candle: Candle,
+    *,
+    decided_at: datetime,
+    levels: Levels,
+    pcr: float | None,
+    pcr_quality: PcrQuality,
+    instrument: InstrumentKey | None,
+    p: Parameters,
 ) -> Signal:
-    state = draft.state
-    p = state.rules
+    """Return the candidate at `index` of the table as a signal, or as a rejection if `verdict` refused it."""
     pattern, side, priority = CANDIDATES[index]
     away = 1 if side is Side.BUY_CALL else -1
     reason = _reason(verdict, index)
     at = candle.closed_at
     return Signal(
-        id=f"{state.session_id}-{base36(state.seq)}-{n}",
+        id=id,
         at=at,
-        decided_at=draft.at,
+        decided_at=decided_at,
         side=side,
         pattern=pattern,
         priority=priority,
         price=candle.close,
         stop_loss=candle.close * (1 - away * p.stop_loss_pct / 100),
         target=candle.close * (1 + away * p.target_pct / 100),
-        instrument=atm_instrument(state, candle.close, side),
-        pcr=pcr[0],
-        pcr_quality=pcr[1],
+        instrument=instrument,
+        pcr=pcr,
+        pcr_quality=pcr_quality,
         volume_confirmed=_optional_bool(verdict.volume_confirmed),
-        levels=_levels(memory, p),
+        levels=levels,
         evidence=Evidence(range_compression=_optional_bool(verdict.compressed)),
         candle=candle,
         expires_at=at + p.signal_life_minutes * MINUTE,
@@ -128,16 +154,20 @@ def _signal(
     )
 
 
-def _levels(memory: Memory, p: Parameters) -> Levels:
-    levels = levels_of(memory, p)
+def told_levels(levels: BrainLevels, traded_today: float) -> Levels:
+    """Return the brain's levels as a signal tells them; `traded_today` is the day's known volume so far."""
     return Levels(
         vwap=_optional(levels.vwap),
-        vwap_basis=VwapBasis.VOLUME if memory.vwap.volume > 0 else VwapBasis.TIME,
+        vwap_basis=VwapBasis.VOLUME if traded_today > 0 else VwapBasis.TIME,
         ema_fast=_optional(levels.ema_fast),
         ema_slow=_optional(levels.ema_slow),
         range_high=_optional(levels.range_high),
         range_low=_optional(levels.range_low),
     )
+
+
+def _reason(verdict: Verdict, index: int) -> Reason | None:
+    return next((reason for reason, mask in GUARDS if getattr(verdict, mask) >> index & 1), None)
 
 
 def _optional(value: float) -> float | None:

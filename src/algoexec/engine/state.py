@@ -68,7 +68,10 @@ class EngineState:
 
     @property
     def rules(self) -> Parameters:
-        """The parameters as they hold on this day: one that does not open at 09:15 has no opening range."""
-        if self.day.is_regular:
-            return self.parameters
-        return self.parameters._replace(opening_minute=NEVER)
+        """The parameters as they hold on this day."""
+        return rules_on(self.day, self.parameters)
+
+
+def rules_on(day: TradingDay, parameters: Parameters) -> Parameters:
+    """Return the parameters as they hold on `day`: one that does not open at 09:15 has no opening range."""
+    return parameters if day.is_regular else parameters._replace(opening_minute=NEVER)

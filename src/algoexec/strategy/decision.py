@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from algoexec.domain.signals import Pattern, Reason, Side
 from algoexec.strategy.indicators import ema_value, mean_of_last, volume_breakout, vwap_value
-from algoexec.strategy.kernel import above, at_least, kernel, known
-from algoexec.strategy.memory import Memory, breaks_down, breaks_up
+from algoexec.strategy.kernel import UNKNOWN, above, at_least, kernel, known
+from algoexec.strategy.memory import Memory, Setup, breaks_down, breaks_up
 from algoexec.strategy.opening_range import range_high, range_low
 from algoexec.strategy.parameters import Parameters
 from algoexec.strategy.patterns import (
@@ -54,6 +54,8 @@ BREAKOUTS: Final = 0b00_00_00_00_11
 """Opening-range breakouts: they need volume and fire once a day and side."""
 REVERSALS: Final = 0b00_11_11_00_00
 """Engulfings, hammer and shooting star: valid only near a level."""
+MOMENTUM_CALL: Final = 0b01_00_00_00_00
+MOMENTUM_PUT: Final = 0b10_00_00_00_00
 
 
 class Ledger(NamedTuple):
@@ -78,8 +80,20 @@ class Levels(NamedTuple):
     range_low: float
 
 
+class Masks(NamedTuple):
+    """What became of every candidate of one candle. All but the first are disjoint and cover `candidates`."""
+
+    candidates: int
+    locked: int
+    volume: int
+    level: int
+    pcr: int
+    lower: int
+    emitted: int
+
+
 class Verdict(NamedTuple):
-    """What became of every candidate of one candle. Masks are disjoint and cover `candidates`."""
+    """The masks of one candle, as in `Masks`, and what else a signal says of it."""
 
     candidates: int
     locked: int
@@ -130,31 +144,50 @@ def is_in_window(bar: Bar, p: Parameters) -> bool:
 
 
 @kernel
-def candidates_of(before: Memory, bar: Bar, levels: Levels, fired: int, p: Parameters) -> int:
-    """Return the mask of every candidate that holds on `bar`.
+def shapes_of(prev: Bar, setup: Setup, bar: Bar, p: Parameters) -> int:
+    """Return the mask of every candidate for which the candles themselves speak; `setup` is the one before `bar`.
 
-    `before` is the memory before it, `levels` are those after it, `fired` the breakouts
-    that today has already seen.
+    The breakouts of the opening range are none of them: those are a matter of levels alone.
     """
-    if not is_in_window(bar, p):
-        return 0
-    prev = before.prev
-    trend_known = known(levels.ema_fast) and known(levels.ema_slow) and known(levels.vwap)
-    trend_up = above(levels.ema_fast, levels.ema_slow) and above(bar.close, levels.ema_fast)
-    trend_down = above(levels.ema_slow, levels.ema_fast) and above(levels.ema_fast, bar.close)
-    found = (
-        bit(0, above(bar.close, levels.range_high) and at_least(levels.range_high, prev.close))
-        | bit(1, above(levels.range_low, bar.close) and at_least(prev.close, levels.range_low))
-        | bit(2, breaks_up(before.setup, bar))
-        | bit(3, breaks_down(before.setup, bar))
+    return (
+        bit(2, breaks_up(setup, bar))
+        | bit(3, breaks_down(setup, bar))
         | bit(4, is_bullish_engulfing(prev, bar))
         | bit(5, is_bearish_engulfing(prev, bar))
         | bit(6, is_hammer(bar, p))
         | bit(7, is_shooting_star(bar, p))
-        | bit(8, trend_known and trend_up and above(bar.close, levels.vwap) and is_strong_bullish(bar, p))
-        | bit(9, trend_known and trend_down and above(levels.vwap, bar.close) and is_strong_bearish(bar, p))
+        | bit(8, is_strong_bullish(bar, p))
+        | bit(9, is_strong_bearish(bar, p))
     )
-    return found & p.enabled & ~fired
+
+
+@kernel
+def trends_of(close: float, levels: Levels) -> int:
+    """Return the momentum candidates that the trend allows: at most one."""
+    up = above(levels.ema_fast, levels.ema_slow) and above(close, levels.ema_fast) and above(close, levels.vwap)
+    down = above(levels.ema_slow, levels.ema_fast) and above(levels.ema_fast, close) and above(levels.vwap, close)
+    return (MOMENTUM_CALL if up else 0) | (MOMENTUM_PUT if down else 0)
+
+
+@kernel
+def breakouts_of(prev_close: float, close: float, levels: Levels) -> int:
+    """Return the breakouts of the opening range."""
+    return bit(0, above(close, levels.range_high) and at_least(levels.range_high, prev_close)) | bit(
+        1, above(levels.range_low, close) and at_least(prev_close, levels.range_low)
+    )
+
+
+@kernel
+def candidates_of(shapes: int, prev_close: float, bar: Bar, levels: Levels, p: Parameters) -> int:
+    """Return the mask of every candidate that holds on `bar`, whatever was emitted before it.
+
+    `shapes` is what `shapes_of` says, `prev_close` the close before it on the same day, and
+    `levels` are those after it.
+    """
+    if not is_in_window(bar, p):
+        return 0
+    shown = shapes & (~(MOMENTUM_CALL | MOMENTUM_PUT) | trends_of(bar.close, levels))
+    return (shown | breakouts_of(prev_close, bar.close, levels)) & p.enabled
 
 
 @kernel
@@ -176,6 +209,12 @@ def failing_level(bar: Bar, levels: Levels, p: Parameters) -> int:
 
 
 @kernel
+def usable_pcr(pcr: float, age_seconds: float, p: Parameters) -> float:
+    """Return the put-call ratio of the newest poll, unknown when that is too old."""
+    return pcr if age_seconds <= p.pcr_max_age_minutes * 60.0 else UNKNOWN
+
+
+@kernel
 def failing_pcr(pcr: float, p: Parameters) -> int:
     """Return the candidates that a known put-call ratio forbids."""
     if not known(pcr):
@@ -186,18 +225,17 @@ def failing_pcr(pcr: float, p: Parameters) -> int:
 
 
 @kernel
-def decide(before: Memory, after: Memory, ledger: Ledger, bar: Bar, pcr: float, p: Parameters) -> Verdict:
-    """Judge every candidate of `bar`; `pcr` is NaN when missing.
+def is_locked(ledger: Ledger, bar: Bar, p: Parameters) -> bool:
+    """Return whether an earlier signal still locks the close of `bar`."""
+    return ledger.locked_from >= 0 and bar.minute + 1 - ledger.locked_from < p.lock_minutes
 
-    `before` and `after` are the memory around it (`after = remember(before, bar, p)`).
-    """
-    levels = levels_of(after, p)
-    confirmed = volume_breakout(bar.volume, mean_of_last(before.volumes, p.volume_length), p.volume_multiple)
+
+@kernel
+def judge(held: int, confirmed: float, levels: Levels, ledger: Ledger, bar: Bar, pcr: float, p: Parameters) -> Masks:
+    """Send the candidates that `candidates_of` found (`held`) through the guards, in their order."""
     fired = ledger.fired if ledger.day == bar.minute // 1440 else 0
-    candidates = candidates_of(before, bar, levels, fired, p)
-
-    is_locked = ledger.locked_from >= 0 and bar.minute + 1 - ledger.locked_from < p.lock_minutes
-    locked = candidates if is_locked else 0
+    candidates = held & ~fired
+    locked = candidates if is_locked(ledger, bar, p) else 0
     left = candidates & ~locked
     volume = left & failing_volume(confirmed)
     left &= ~volume
@@ -206,19 +244,43 @@ def decide(before: Memory, after: Memory, ledger: Ledger, bar: Bar, pcr: float, 
     refused = left & failing_pcr(pcr, p)
     left &= ~refused
     emitted = left & -left
+    return Masks(candidates, locked, volume, level, refused, left & ~emitted, emitted)
+
+
+@kernel
+def decide(before: Memory, after: Memory, ledger: Ledger, bar: Bar, pcr: float, p: Parameters) -> Verdict:
+    """Judge every candidate of `bar`; `pcr` is NaN when missing.
+
+    `before` and `after` are the memory around it (`after = remember(before, bar, p)`).
+    """
+    levels = levels_of(after, p)
+    confirmed = volume_breakout(bar.volume, mean_of_last(before.volumes, p.volume_length), p.volume_multiple)
+    shapes = shapes_of(before.prev, before.setup, bar, p)
+    held = candidates_of(shapes, before.prev.close, bar, levels, p)
+    masks = judge(held, confirmed, levels, ledger, bar, pcr, p)
     compressed = is_compressed(
         mean_of_last(after.ranges, p.compression_short_length),
         mean_of_last(after.ranges, p.compression_long_length),
         p.compression_ratio,
     )
-    return Verdict(candidates, locked, volume, level, refused, left & ~emitted, emitted, confirmed, compressed)
+    return Verdict(
+        masks.candidates,
+        masks.locked,
+        masks.volume,
+        masks.level,
+        masks.pcr,
+        masks.lower,
+        masks.emitted,
+        confirmed,
+        compressed,
+    )
 
 
 @kernel
-def ledger_next(ledger: Ledger, verdict: Verdict, bar: Bar) -> Ledger:
-    """Return the ledger after `verdict`: a signal locks, a breakout is counted."""
-    if verdict.emitted == 0:
+def ledger_next(ledger: Ledger, emitted: int, bar: Bar) -> Ledger:
+    """Return the ledger after what was `emitted` on `bar`: a signal locks, a breakout is counted."""
+    if emitted == 0:
         return ledger
     day = bar.minute // 1440
     fired = ledger.fired if ledger.day == day else 0
-    return Ledger(bar.minute + 1, day, fired | (verdict.emitted & BREAKOUTS))
+    return Ledger(bar.minute + 1, day, fired | (emitted & BREAKOUTS))

@@ -65,7 +65,7 @@ def verdicts(
         before = at_day_of(memory, each)
         memory = remember(before, each, p)
         verdict = decide(before, memory, ledger, each, pcrs[i % len(pcrs)] if pcrs else UNKNOWN, p)
-        ledger = ledger_next(ledger, verdict, each)
+        ledger = ledger_next(ledger, verdict.emitted, each)
         yield verdict
 
 
@@ -313,14 +313,16 @@ def test_a_refused_breakout_is_not_counted() -> None:
     this = bar("10:01", 100.0, 101.0, 99.5, 100.8)
     verdict = judged(memory, this, pcr=0.5)
     assert reason_of(verdict, ORB_CALL) is Reason.PCR
-    assert ledger_next(Ledger(), verdict, this) == Ledger()
+    assert ledger_next(Ledger(), verdict.emitted, this) == Ledger()
 
 
 def test_a_signal_of_another_pattern_keeps_the_count_of_breakouts() -> None:
     memory = seen(prev=flat("10:00", 100.0), setup=Setup(100.5, 99.5, 2))
     this = bar("10:30", 100.0, 101.0, 99.5, 100.8)
     fired = Ledger(locked_from=this.minute - 20, day=this.minute // 1440, fired=ORB_CALL)
-    assert ledger_next(fired, judged(memory, this, ledger=fired), this) == fired._replace(locked_from=this.minute + 1)
+    assert ledger_next(fired, judged(memory, this, ledger=fired).emitted, this) == fired._replace(
+        locked_from=this.minute + 1
+    )
 
 
 # --- inside bars --------------------------------------------------------------------------------------------------
