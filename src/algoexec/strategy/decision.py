@@ -2,6 +2,7 @@
 
 Candidates are bits, best first: an even bit is a call, the odd one after it a put.
 The first bit that survives all guards is the signal; each guard is a mask of bits.
+Conditions that every candle is asked are joined by `&`, as in `patterns`.
 """
 
 from typing import Final, NamedTuple
@@ -140,7 +141,7 @@ def bit(index: int, condition: bool) -> int:  # noqa: FBT001 - a mask is built o
 def is_in_window(bar: Bar, p: Parameters) -> bool:
     """Return whether candidates are looked for on this candle."""
     minute = bar.minute % 1440
-    return p.first_entry_minute <= minute and minute + 1 <= p.last_entry_minute
+    return (p.first_entry_minute <= minute) & (minute + 1 <= p.last_entry_minute)
 
 
 @kernel
@@ -164,16 +165,16 @@ def shapes_of(prev: Bar, setup: Setup, bar: Bar, p: Parameters) -> int:
 @kernel
 def trends_of(close: float, levels: Levels) -> int:
     """Return the momentum candidates that the trend allows: at most one."""
-    up = above(levels.ema_fast, levels.ema_slow) and above(close, levels.ema_fast) and above(close, levels.vwap)
-    down = above(levels.ema_slow, levels.ema_fast) and above(levels.ema_fast, close) and above(levels.vwap, close)
+    up = above(levels.ema_fast, levels.ema_slow) & above(close, levels.ema_fast) & above(close, levels.vwap)
+    down = above(levels.ema_slow, levels.ema_fast) & above(levels.ema_fast, close) & above(levels.vwap, close)
     return (MOMENTUM_CALL if up else 0) | (MOMENTUM_PUT if down else 0)
 
 
 @kernel
 def breakouts_of(prev_close: float, close: float, levels: Levels) -> int:
     """Return the breakouts of the opening range."""
-    return bit(0, above(close, levels.range_high) and at_least(levels.range_high, prev_close)) | bit(
-        1, above(levels.range_low, close) and at_least(prev_close, levels.range_low)
+    return bit(0, above(close, levels.range_high) & at_least(levels.range_high, prev_close)) | bit(
+        1, above(levels.range_low, close) & at_least(prev_close, levels.range_low)
     )
 
 
@@ -235,8 +236,9 @@ def judge(held: int, confirmed: float, levels: Levels, ledger: Ledger, bar: Bar,
     """Send the candidates that `candidates_of` found (`held`) through the guards, in their order."""
     fired = ledger.fired if ledger.day == bar.minute // 1440 else 0
     candidates = held & ~fired
-    locked = candidates if is_locked(ledger, bar, p) else 0
-    left = candidates & ~locked
+    if is_locked(ledger, bar, p):
+        return Masks(candidates, candidates, 0, 0, 0, 0, 0)
+    left = candidates
     volume = left & failing_volume(confirmed)
     left &= ~volume
     level = left & failing_level(bar, levels, p)
@@ -244,7 +246,7 @@ def judge(held: int, confirmed: float, levels: Levels, ledger: Ledger, bar: Bar,
     refused = left & failing_pcr(pcr, p)
     left &= ~refused
     emitted = left & -left
-    return Masks(candidates, locked, volume, level, refused, left & ~emitted, emitted)
+    return Masks(candidates, 0, volume, level, refused, left & ~emitted, emitted)
 
 
 @kernel

@@ -66,13 +66,13 @@ def reshaped(memory: Memory, old: Parameters, new: Parameters) -> Memory:
 @kernel
 def breaks_up(setup: Setup, bar: Bar) -> bool:
     """Return whether it closes above a living setup's mother."""
-    return setup.remaining > 0 and above(bar.close, setup.high)
+    return (setup.remaining > 0) & above(bar.close, setup.high)
 
 
 @kernel
 def breaks_down(setup: Setup, bar: Bar) -> bool:
     """Return whether it closes below a living setup's mother."""
-    return setup.remaining > 0 and above(setup.low, bar.close)
+    return (setup.remaining > 0) & above(setup.low, bar.close)
 
 
 @kernel

@@ -1,4 +1,8 @@
-"""Candle geometry: pure functions of one or two candles (strategy.md §3)."""
+"""Candle geometry: pure functions of one or two candles (strategy.md §3).
+
+Conditions are joined by `&`, not `and`: compiled, that is no branch, and years of candles pass
+several times as fast.
+"""
 
 from typing import Final, NamedTuple
 
@@ -71,10 +75,10 @@ def is_pin(bar: Bar, long_shadow: float, far_shadow: float, p: Parameters) -> bo
     """Return whether a small body sits at one end of a long shadow."""
     return (
         has_range(bar)
-        and above(body(bar), 0.0)
-        and at_least(long_shadow, p.hammer_shadow_to_body * body(bar))
-        and at_least(long_shadow, p.hammer_shadow_to_range * span(bar))
-        and at_least(p.hammer_far_shadow_to_range * span(bar), far_shadow)
+        & above(body(bar), 0.0)
+        & at_least(long_shadow, p.hammer_shadow_to_body * body(bar))
+        & at_least(long_shadow, p.hammer_shadow_to_range * span(bar))
+        & at_least(p.hammer_far_shadow_to_range * span(bar), far_shadow)
     )
 
 
@@ -95,10 +99,10 @@ def is_bullish_engulfing(prev: Bar, bar: Bar) -> bool:
     """Return whether a bullish body covers the bearish one before it and is larger."""
     return (
         is_bearish(prev)
-        and is_bullish(bar)
-        and at_least(prev.close, bar.open)
-        and at_least(bar.close, prev.open)
-        and above(body(bar), body(prev))
+        & is_bullish(bar)
+        & at_least(prev.close, bar.open)
+        & at_least(bar.close, prev.open)
+        & above(body(bar), body(prev))
     )
 
 
@@ -107,22 +111,17 @@ def is_bearish_engulfing(prev: Bar, bar: Bar) -> bool:
     """Return whether a bearish body covers the bullish one before it and is larger."""
     return (
         is_bullish(prev)
-        and is_bearish(bar)
-        and at_least(bar.open, prev.close)
-        and at_least(prev.open, bar.close)
-        and above(body(bar), body(prev))
+        & is_bearish(bar)
+        & at_least(bar.open, prev.close)
+        & at_least(prev.open, bar.close)
+        & above(body(bar), body(prev))
     )
 
 
 @kernel
 def is_inside_bar(prev: Bar, bar: Bar) -> bool:
     """Return whether it stayed within the candle before it, its mother."""
-    return (
-        has_range(bar)
-        and at_least(prev.high, bar.high)
-        and at_least(bar.low, prev.low)
-        and above(span(prev), span(bar))
-    )
+    return has_range(bar) & at_least(prev.high, bar.high) & at_least(bar.low, prev.low) & above(span(prev), span(bar))
 
 
 @kernel
@@ -130,9 +129,9 @@ def is_strong_bullish(bar: Bar, p: Parameters) -> bool:
     """Return whether it is mostly body and closed near its high."""
     return (
         has_range(bar)
-        and is_bullish(bar)
-        and at_least(body(bar), p.strong_body_to_range * span(bar))
-        and at_least(p.strong_far_shadow_to_range * span(bar), bar.high - bar.close)
+        & is_bullish(bar)
+        & at_least(body(bar), p.strong_body_to_range * span(bar))
+        & at_least(p.strong_far_shadow_to_range * span(bar), bar.high - bar.close)
     )
 
 
@@ -141,16 +140,16 @@ def is_strong_bearish(bar: Bar, p: Parameters) -> bool:
     """Return whether it is mostly body and closed near its low."""
     return (
         has_range(bar)
-        and is_bearish(bar)
-        and at_least(body(bar), p.strong_body_to_range * span(bar))
-        and at_least(p.strong_far_shadow_to_range * span(bar), bar.close - bar.low)
+        & is_bearish(bar)
+        & at_least(body(bar), p.strong_body_to_range * span(bar))
+        & at_least(p.strong_far_shadow_to_range * span(bar), bar.close - bar.low)
     )
 
 
 @kernel
 def is_near_level(bar: Bar, level: float, tolerance: float) -> bool:
     """Return whether a known `level` lies within the candle, widened by `tolerance` points."""
-    return known(level) and at_least(level, bar.low - tolerance) and at_least(bar.high + tolerance, level)
+    return known(level) & at_least(level, bar.low - tolerance) & at_least(bar.high + tolerance, level)
 
 
 @kernel
