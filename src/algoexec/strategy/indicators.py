@@ -3,7 +3,7 @@
 Every function is causal: its result never depends on a later candle.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from algoexec.strategy.kernel import UNKNOWN, at_least, kernel, known
 
@@ -70,8 +70,15 @@ def slide(window: Window, value: float) -> Window:
     return window[1:] + (value,)  # noqa: RUF005 - numba does not compile the starred form
 
 
+class Row(Protocol):
+    """Numbers in a row: a window, or a part of a column."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int, /) -> float: ...
+
+
 @kernel
-def mean_of_last(window: Window, length: int) -> float:
+def mean_of_last(window: Row, length: int) -> float:
     """Return the mean of the last `length` values; unknown when one of them is."""
     if length > len(window):
         return UNKNOWN

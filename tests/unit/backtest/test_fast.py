@@ -215,7 +215,7 @@ def real_days(data: Path) -> Iterator[RecordedDay]:
 
 def by_date(table: pd.DataFrame) -> dict[date, pd.DataFrame]:
     stamps = pd.DatetimeIndex(table["timestamp"]).tz_convert(IST)
-    return dict(iter(table.set_axis(stamps).groupby(stamps.date)))
+    return {date.fromisoformat(str(on)): rows for on, rows in table.set_axis(stamps).groupby(stamps.date)}
 
 
 def bars(rows: pd.DataFrame, volume: str | None) -> Iterator[Bar]:

@@ -104,7 +104,7 @@ class Scan:
                 day += 1
             begin = int(tape.days.first[day])
             confirmed = volume_breakout(float(tape.bars.volume[at]), float(volume[at]), p.volume_multiple)
-            verdict = Verdict(*masks, confirmed, compiled(compressed_at)(tape.bars, begin, at, p))
+            verdict = Verdict._make((*masks, confirmed, compiled(compressed_at)(tape.bars, begin, at, p)))
             candle = tape.candle(at)
             pcr = float(tape.polls.pcr[at])
             quality = pcr_quality(pcr, float(tape.polls.age[at]), p)
@@ -128,7 +128,7 @@ class Scan:
 def typed(parameters: Parameters) -> Parameters:
     """Return the parameters with each number of the type its default has: code is compiled for types."""
     defaults = Parameters()
-    return Parameters(*(type(default)(value) for default, value in zip(defaults, parameters, strict=True)))
+    return Parameters._make(type(default)(value) for default, value in zip(defaults, parameters, strict=True))
 
 
 def _key(argument: Any, read: tuple[str, ...]) -> Hashable:

@@ -75,8 +75,8 @@ class Tape:
         inside = slice(int(first[0]), int(first[-1]))
         return Tape(
             dates=self.dates[begin:end],
-            bars=Bars(*(column[inside] for column in self.bars)),
-            polls=Polls(*(column[inside] for column in self.polls)),
+            bars=Bars._make(column[inside] for column in self.bars),
+            polls=Polls._make(column[inside] for column in self.polls),
             days=Days(first - first[0], np.maximum(self.days.warm[begin:end] - begin, 0), self.days.regular[begin:end]),
         )
 
