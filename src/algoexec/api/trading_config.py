@@ -165,6 +165,10 @@ class TradingChanges(BaseModel):
     exit_on_opposite: bool = Field(
         DEFAULTS.exit_on_opposite, description="Whether a signal to the other side ends a trade."
     )
+    protective_order: bool = Field(
+        DEFAULTS.protective_order,
+        description="Whether the premium stop of what is held also rests at the exchange, as an order of type SL.",
+    )
     brokerage: Fee = Field(
         DEFAULTS.brokerage / 100, description="Rupees for each executed order, before taxes, as your plan has it."
     )

@@ -110,9 +110,9 @@ class OrderReport:
 
     `order_id` is the broker's own, `id` ours as it came back; None: somebody else placed it.
     `filled` counts units over all fills, `average_price` is rupees over them, None before the
-    first. `price` is the limit that holds now, 0 for a market order. `message` is why it was
-    rejected or cancelled, in the broker's words. `at` is when the broker last did something with
-    it, UTC; None when it does not say.
+    first. `price` is the limit that holds now, 0 for a market order, `trigger_price` the trigger,
+    None without one. `message` is why it was rejected or cancelled, in the broker's words. `at` is
+    when the broker last did something with it, UTC; None when it does not say.
     """
 
     order_id: str
@@ -126,6 +126,7 @@ class OrderReport:
     price: float
     message: str | None = None
     at: datetime | None = None
+    trigger_price: float | None = None
 
     @property
     def filled_value(self) -> int:

@@ -136,6 +136,7 @@ class OrderChanged:
     """One of our orders as it stands now: body of an `order` frame. Prices in rupees, quantities in units.
 
     `signal_id` is the signal that its trade comes from; None only in journals from before it was told.
+    `trigger` is the price at which it begins to work; None: it works already.
     """
 
     id: str
@@ -151,6 +152,7 @@ class OrderChanged:
     average_price: float | None
     message: str | None
     signal_id: str | None = None
+    trigger: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,7 @@ class OrderRow(Payload):
     filled_quantity: Units = 0
     average_price: Price = 0.0
     price: Price = 0.0
+    trigger_price: Price = 0.0
     status_message: str | None = None
     status_message_raw: str | None = None
     order_timestamp: Moment = None
@@ -180,6 +181,7 @@ class OrderRow(Payload):
             price=self.price,
             message=self.status_message or self.status_message_raw or None,
             at=max(moments, default=None),
+            trigger_price=self.trigger_price or None,
         )
 
 

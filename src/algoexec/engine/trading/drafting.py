@@ -45,7 +45,12 @@ def keep(draft: Draft, trade: Trade) -> Trade:
     return trade
 
 
-def submit(draft: Draft, trade: Trade, purpose: Purpose, quantity: int, limit: float) -> Trade:
+def at_limit(price: float) -> OrderTerms:
+    """Return the terms of an order that works at once, at this price or a better one."""
+    return OrderTerms(type=OrderType.LIMIT, price=price)
+
+
+def submit(draft: Draft, trade: Trade, purpose: Purpose, quantity: int, terms: OrderTerms) -> Trade:
     """Add an order to a trade and send it. Its number is a function of session, record and place in the step."""
     place = sum(isinstance(effect, SubmitOrder) for effect in draft.effects)
     ticket = OrderTicket(
@@ -53,20 +58,27 @@ def submit(draft: Draft, trade: Trade, purpose: Purpose, quantity: int, limit: f
         instrument=trade.option.key,
         side=Side.BUY if purpose is Purpose.ENTRY else Side.SELL,
         quantity=quantity,
-        type=OrderType.LIMIT,
-        price=limit,
+        type=terms.type,
+        price=terms.price,
+        trigger_price=terms.trigger_price,
     )
-    order = OwnOrder(ticket=ticket, purpose=purpose, phase=Phase.SENDING, limit=limit, asked_at=draft.at)
+    order = OwnOrder(
+        ticket=ticket,
+        purpose=purpose,
+        phase=Phase.SENDING,
+        limit=terms.price,
+        asked_at=draft.at,
+        trigger=terms.trigger_price,
+    )
     draft.do(SubmitOrder(ticket=ticket, purpose=purpose))
     tell_order(draft, trade, order)
     return trade.with_order(order)
 
 
-def reprice(draft: Draft, trade: Trade, order: OwnOrder, limit: float) -> Trade:
-    """Change the limit of an order that the broker has."""
+def reprice(draft: Draft, trade: Trade, order: OwnOrder, terms: OrderTerms) -> Trade:
+    """Change the terms of an order that the broker has."""
     if order.broker_id is None:
         raise DomainError(f"order {order.id} has no number at the broker yet")
-    terms = OrderTerms(type=OrderType.LIMIT, price=limit)
     draft.do(ModifyOrder(id=order.id, broker_id=order.broker_id, terms=terms, purpose=order.purpose))
     changed = order.asked(terms, draft.at)
     tell_order(draft, trade, changed)
@@ -122,6 +134,7 @@ def tell_order(draft: Draft, trade: Trade, order: OwnOrder) -> None:
             side=order.ticket.side,
             quantity=order.ticket.quantity,
             limit=order.limit,
+            trigger=order.trigger,
             filled=order.filled,
             average_price=order.value / order.filled / 100 if order.filled else None,
             message=order.message,

@@ -8,6 +8,7 @@ from algoexec.domain.signals import Signal
 from algoexec.engine.effects import EntryRefused, QuoteOption
 from algoexec.engine.signals import base36
 from algoexec.engine.trading.drafting import (
+    at_limit,
     cancel,
     cancel_due,
     change_trading,
@@ -81,7 +82,7 @@ def reprice_entry(draft: Draft, mark: OptionMark) -> None:
             # Never beyond the band of the first price: it is what the size was reckoned for.
             highest = dearest(order.ticket.price, trade.option, rules)
             limit = min(entry_limit(book[1], trade.option, rules), highest)
-            trade = replace(reprice(draft, trade, order, limit), repriced=True)
+            trade = replace(reprice(draft, trade, order, at_limit(limit)), repriced=True)
     keep(draft, trade)
 
 
@@ -121,7 +122,7 @@ def _enter(draft: Draft, intent: Intent, approved: Approved) -> None:
         orders=(),
     )
     for part in parts(approved.quantity, option.freeze_quantity, option.lot):
-        trade = submit(draft, trade, Purpose.ENTRY, part, approved.limit)
+        trade = submit(draft, trade, Purpose.ENTRY, part, at_limit(approved.limit))
     change_trading(draft, trade=trade, trades=trading.trades + 1, tally=trading.tally.begun())
     tell_position(draft)
 

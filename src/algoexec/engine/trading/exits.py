@@ -9,6 +9,7 @@ from algoexec.domain.signals import Side as SignalSide
 from algoexec.engine.effects import ReadFunds, ReadPosition, Severity, TradeClosed
 from algoexec.engine.events import PositionRead
 from algoexec.engine.trading.drafting import (
+    at_limit,
     cancel,
     cancel_due,
     change_trading,
@@ -21,6 +22,7 @@ from algoexec.engine.trading.drafting import (
 from algoexec.engine.trading.entries import pursue_entry
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.protection import pursue_stop, stop_terms, wants_stop, withdraw
 from algoexec.engine.trading.rules import EXIT_LADDER, TradeRules
 from algoexec.engine.trading.sizing import exit_limit, parts, to_tick_down, to_tick_up
 from algoexec.engine.trading.trade import ExitReason, Fills, Stage, Trade
@@ -77,54 +79,68 @@ def opened(trade: Trade, at: datetime, rules: TradeRules) -> Trade:
 
 def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
     """Do the next thing that gets the trade flat."""
-    trade = _press(draft, pursue_entry(draft, trade), mark)
-    due = ask_due(trade)
-    if due is not None and draft.at >= due:
-        draft.do(ReadPosition(instrument=trade.option.key))
-        trade = replace(trade, waits_for_position=True)
-    return trade
+    trade = pursue_stop(draft, pursue_entry(draft, trade))
+    return ask_if_due(draft, _press(draft, trade, mark))
+
+
+def ask_if_due(draft: Draft, trade: Trade) -> Trade:
+    """Ask the broker what is there to sell, if it is time."""
+    due = ask_due(trade, trading_of(draft).rules)
+    if due is None or draft.at < due:
+        return trade
+    draft.do(ReadPosition(instrument=trade.option.key))
+    return replace(trade, waits_for_position=True)
 
 
 def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
-    """Sell what is ours and still there: the broker's units may be the person's own, too.
+    """Offer what is ours and still there: the broker's units may be the person's own, too.
 
-    What is not there is believed to be gone when the broker says so for a while: its positions may
-    lag behind its fills.
+    While the trade is held it is offered as a stop that rests, if that is wanted; what is left is
+    sold, and what rests is changed into that.
     """
     rules = trading_of(draft).rules
     trade = replace(trade, waits_for_position=False)
-    if trade.has_open_orders or trade.open_units <= 0:
+    if not trade.is_settled or trade.open_units <= 0:
         return trade
     patience = timedelta(seconds=rules.exit_patience_s)
-    trade = _without_missing(draft, trade, read)
+    trade = reconcile(draft, trade, read)
     if trade.short_at is not None:
         return replace(trade, ask_at=trade.short_at + patience)
+    if not trade.open_units or not (trade.stage is Stage.EXITING or wants_stop(trade, rules)):
+        return trade
     # The first exit may be followed at once; if that one is thrown out too, it must not become a storm.
     trade = replace(trade, ask_at=draft.at + patience if trade.has_been_offered else draft.at)
-    limit = _offer(draft, trade, None, read.mark, rules)
-    for part in parts(trade.open_units, trade.option.freeze_quantity, trade.option.lot):
-        trade = submit(draft, trade, Purpose.EXIT, part, limit)
+    units, resting = trade.uncovered, trade.resting
+    terms = stop_terms(trade, rules)
+    if trade.stage is Stage.EXITING:
+        terms = at_limit(_offer(draft, trade, None, read.mark, rules))
+        for order in resting:
+            trade = reprice(draft, trade, order, terms)
+    for part in parts(units, trade.option.freeze_quantity, trade.option.lot):
+        trade = submit(draft, trade, Purpose.EXIT, part, terms)
     return trade
 
 
 def reconcile(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
-    """Notice while holding that somebody else has sold: what is left is held on, none left is the end.
+    """Notice that somebody else has sold: what is left is held on, none left is the end.
 
-    As with `sell`, the broker must say so for a while.
+    It is believed when the broker says so for a while (since `short_at`): its positions may lag behind
+    its fills. But what rests is withdrawn at once: triggered now, it would sell what is not there.
     """
-    trade = _without_missing(draft, trade, read)
-    return trade if trade.open_units else begun_to_leave(trade, ExitReason.EXTERNALLY_CLOSED, draft.at)
-
-
-def _without_missing(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
-    """Count out what is not there; at first only note since when (`short_at`)."""
     gone = trade.open_units - min(trade.open_units, max(read.net, 0))
     since = trade.short_at or draft.at
     believed_at = since + timedelta(seconds=trading_of(draft).rules.exit_patience_s)
+    if gone and trade.resting:
+        # Perhaps they have just sold it: nothing is believed before they are surely over.
+        return replace(withdraw(draft, trade), short_at=since)
     if gone and (trade.short_at is None or draft.at < believed_at):
         return replace(trade, short_at=since)
     trade = replace(trade, short_at=None)
-    return _closed_by_others(draft, trade, gone, read) if gone else trade
+    if gone:
+        trade = _closed_by_others(draft, trade, gone, read)
+    if not trade.open_units and trade.stage is not Stage.EXITING:
+        return begun_to_leave(trade, ExitReason.EXTERNALLY_CLOSED, draft.at)
+    return trade
 
 
 def close(draft: Draft, trade: Trade) -> None:
@@ -165,21 +181,24 @@ def call_due(trade: Trade, rules: TradeRules) -> datetime | None:
 
 
 def exit_due(order: OwnOrder, rules: TradeRules, waits: int = 2) -> datetime | None:
-    """Return when an exit is to be offered cheaper; None while only the broker can say something new.
+    """Return when an exit is to be offered cheaper; None while it rests, or only the broker can say something new.
 
     The first wait ends with a quote to go by; the second without one.
     """
     if order.cancel_wanted:
         return cancel_due(order, rules.exit_patience_s)
-    if order.phase is not Phase.WORKING:
+    if order.phase is not Phase.WORKING or order.waits:
         return None
     return order.asked_at + timedelta(seconds=waits * rules.exit_patience_s)
 
 
-def ask_due(trade: Trade) -> datetime | None:
+def ask_due(trade: Trade, rules: TradeRules) -> datetime | None:
     """Return when the broker is to be asked what is there to sell; None while something else comes first."""
-    is_settled = not trade.has_open_orders and not trade.waits_for_position
-    return trade.ask_at if trade.stage is Stage.EXITING and is_settled and trade.open_units > 0 else None
+    if not trade.is_settled or trade.waits_for_position or trade.open_units <= 0:
+        return None
+    if trade.stage is Stage.EXITING:
+        return trade.ask_at
+    return trade.ask_at or trade.opened_at if wants_stop(trade, rules) and trade.uncovered > 0 else None
 
 
 def time_due(trade: Trade, rules: TradeRules) -> datetime | None:
@@ -196,6 +215,11 @@ def square_off_at(at: datetime, rules: TradeRules) -> datetime:
     return ist(day, time(*divmod(rules.square_off_minute, 60)))
 
 
+def stop_reason(trade: Trade) -> ExitReason:
+    """Return what it is called when the premium reaches the trade's stop."""
+    return ExitReason.TRAILING_STOP if trade.trailed else ExitReason.PREMIUM_STOP
+
+
 def _reason_to_leave(
     trade: Trade, index: IndexMark | None, value: float | None, at: datetime, rules: TradeRules
 ) -> ExitReason | None:
@@ -206,7 +230,7 @@ def _reason_to_leave(
     if points is not None and (points - trade.signal.stop_loss) * rises <= 0 and not _is_after_hours(at, rules):
         return ExitReason.INDEX_STOP
     if value is not None and trade.stop is not None and value <= trade.stop:
-        return ExitReason.TRAILING_STOP if trade.trailed else ExitReason.PREMIUM_STOP
+        return stop_reason(trade)
     if points is not None and (points - trade.signal.target) * rises >= 0 and not _is_after_hours(at, rules):
         return ExitReason.INDEX_TARGET
     if value is not None and trade.target is not None and value >= trade.target:
@@ -247,7 +271,7 @@ def _press(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
         if order.cancel_wanted or trade.rung > len(EXIT_LADDER):
             trade = cancel(draft, trade, order)
         else:
-            trade = reprice(draft, trade, order, _offer(draft, trade, order, mark, rules))
+            trade = reprice(draft, trade, order, at_limit(_offer(draft, trade, order, mark, rules)))
     return trade
 
 

@@ -46,6 +46,7 @@ from algoexec.engine.trading.exits import (
 )
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
+from algoexec.engine.trading.protection import follow_due
 from algoexec.engine.trading.pursuit import lock, pursue
 from algoexec.engine.trading.reports import change_not_made, not_placed, outcome_not_known, position_read, reported
 from algoexec.engine.trading.risk import Refusal, Refused
@@ -81,6 +82,7 @@ def apply_trading(draft: Draft, event: TradeEvent) -> None:
         case TradeRulesChanged(rules=rules):
             change_trading(draft, rules=tightened(draft.state.trading.rules, rules))
             draft.tell_session()
+            pursue(draft)
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -165,7 +167,8 @@ def next_due(state: EngineState) -> datetime | None:
     if (trade := trading.trade) is not None:
         dues += [entry_due(trade, order, trading.rules) for order in trade.open_orders(Purpose.ENTRY)]
         dues += [exit_due(order, trading.rules) for order in trade.open_orders(Purpose.EXIT)]
-        dues += [call_due(trade, trading.rules), ask_due(trade)]
+        dues += [follow_due(trade, order, trading.rules) for order in trade.resting]
+        dues += [call_due(trade, trading.rules), ask_due(trade, trading.rules)]
         if trade.stage is not Stage.EXITING:
             dues.append(time_due(trade, trading.rules))
     return min((due for due in dues if due is not None), default=None)

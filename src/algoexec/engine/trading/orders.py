@@ -76,7 +76,8 @@ _PHASES: Final = {
 class OwnOrder:
     """One order of ours.
 
-    `limit` is the price last asked for, in rupees; `asked_at` when that was, UTC. `filled` in
+    `limit` is the price last asked for, in rupees; `asked_at` when that was, UTC. `trigger` is the
+    price at which it begins to work; None: it works, or shall, by itself. `filled` in
     units and `value` in paise are over all fills. `cancel_wanted`: it is to be cancelled as soon
     as it can be; `cancel_sent`: that was asked for. `message` is the broker's newest word on what
     it did not do, or why the order ended.
@@ -87,6 +88,7 @@ class OwnOrder:
     phase: Phase
     limit: float
     asked_at: datetime
+    trigger: float | None = None
     broker_id: str | None = None
     filled: int = 0
     value: int = 0
@@ -109,6 +111,11 @@ class OwnOrder:
         """Whether something may still become of it."""
         return not self.phase.is_final
 
+    @property
+    def waits(self) -> bool:
+        """Whether it rests at the broker until the market reaches its trigger."""
+        return self.phase is Phase.WORKING and self.trigger is not None
+
     def as_report(self) -> OrderReport:
         """Return the broker's word on it as far as we know it; it must have been told once."""
         return OrderReport(
@@ -116,11 +123,12 @@ class OwnOrder:
             id=self.id,
             instrument=self.ticket.instrument,
             side=self.ticket.side,
-            status=OrderStatus.OPEN,
+            status=OrderStatus.OPEN if self.trigger is None else OrderStatus.TRIGGER_PENDING,
             quantity=self.ticket.quantity,
             filled=self.filled,
             average_price=self.value / self.filled / 100 if self.filled else None,
             price=self.limit,
+            trigger_price=self.trigger,
         )
 
     def moved(self, phase: Phase, message: str | None = None) -> "OwnOrder":
@@ -137,7 +145,7 @@ class OwnOrder:
 
     def asked(self, terms: OrderTerms, at: datetime) -> "OwnOrder":
         """Return the order with a change on its way."""
-        return replace(self, limit=terms.price, asked_at=at)
+        return replace(self, limit=terms.price, trigger=terms.trigger_price, asked_at=at)
 
     def contradiction(self, report: OrderReport) -> str | None:
         """Return what a report says of this order that cannot be; None: nothing."""
@@ -151,8 +159,8 @@ class OwnOrder:
         is_same = (report.instrument, report.side) == (self.ticket.instrument, self.ticket.side)
         return is_same and self.broker_id in (None, report.order_id)
 
-    def reported(self, report: OrderReport) -> "OwnOrder":
-        """Return the order after the broker's word on it.
+    def reported(self, report: OrderReport, at: datetime) -> "OwnOrder":
+        """Return the order after the broker's word on it, which came at `at`.
 
         Reports come late, twice and in the wrong order, so only what is news counts: more
         fills, or a later phase. A final order stays final, and still takes fills that it did
@@ -161,7 +169,7 @@ class OwnOrder:
         """
         if not self._is_told_of_by(report):
             return self
-        known = replace(self, broker_id=report.order_id)
+        known = replace(self, broker_id=report.order_id)._at_its_trigger(report, at)
         filled = min(report.filled, self.ticket.quantity)
         if filled > self.filled:
             price = self.limit if report.average_price is None else report.average_price
@@ -170,3 +178,16 @@ class OwnOrder:
             return known
         phase = Phase.FILLED if known.remaining == 0 else _PHASES[report.status]
         return known.moved(phase, report.message)
+
+    def _at_its_trigger(self, report: OrderReport, at: datetime) -> "OwnOrder":
+        """Return the order as it stands to its trigger: once reached, that does not come back.
+
+        While it waits, the broker's word says which trigger holds: a change may not have been taken.
+        """
+        if self.trigger is None:
+            return self
+        if report.filled or report.status in (OrderStatus.OPEN, OrderStatus.COMPLETE):
+            return replace(self, trigger=None, asked_at=at)
+        if report.status is OrderStatus.TRIGGER_PENDING and report.trigger_price is not None:
+            return replace(self, trigger=report.trigger_price)
+        return self

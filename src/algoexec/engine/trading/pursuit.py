@@ -19,13 +19,16 @@ from algoexec.engine.trading.entries import (
     pursue_entry,
 )
 from algoexec.engine.trading.exits import (
+    ask_if_due,
     call_a_person,
     close,
     leave,
     pursue_exit,
+    stop_reason,
 )
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
+from algoexec.engine.trading.protection import pursue_stop
 from algoexec.engine.trading.risk import Refusal, Refused
 from algoexec.engine.trading.tally import breach
 from algoexec.engine.trading.trade import ExitReason, Stage, Trade
@@ -37,7 +40,7 @@ def pursue(draft: Draft, mark: OptionMark | None = None) -> None:
     trade = trading_of(draft).trade
     if trade is None:
         return
-    if trade.stage is not Stage.EXITING and (reason := _reason_to_be_flat(draft.state)) is not None:
+    if trade.stage is not Stage.EXITING and (reason := _reason_to_be_flat(draft.state, trade)) is not None:
         leave(draft, reason)
         trade = trading_of(draft).trade or trade
     if trade.stage is Stage.EXITING:
@@ -47,6 +50,9 @@ def pursue(draft: Draft, mark: OptionMark | None = None) -> None:
     trade = keep(draft, pursue_entry(draft, trade))
     if trade.stage is Stage.ENTERING and not trade.open_orders(Purpose.ENTRY):
         _entry_is_over(draft, trade)
+        trade = trading_of(draft).trade
+    if trade is not None and trade.stage is Stage.IN_TRADE:
+        keep(draft, ask_if_due(draft, pursue_stop(draft, trade)))
 
 
 def halt(draft: Draft, why: str, code: str) -> None:
@@ -82,9 +88,11 @@ def _close_if_flat(draft: Draft, trade: Trade) -> None:
     _lock_if_breached(draft)
 
 
-def _reason_to_be_flat(state: EngineState) -> ExitReason | None:
+def _reason_to_be_flat(state: EngineState, trade: Trade) -> ExitReason | None:
     """Return why nothing may be held at all, however it came to be; None: it may."""
     trading = state.trading
+    if trade.is_being_sold:
+        return stop_reason(trade)  # the exchange has reached the stop that rests there
     if trading is not None and trading.tally.lock is not None:
         return ExitReason.BREAKER
     is_unwanted = state.stopping is not None or (trading is not None and trading.killed is not None)

@@ -25,6 +25,7 @@ from algoexec.engine.trading.exits import (
     sell,
 )
 from algoexec.engine.trading.orders import OwnOrder, Phase
+from algoexec.engine.trading.protection import has_lapsed, not_moved, not_resting
 from algoexec.engine.trading.pursuit import halt, pursue
 from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Draft
@@ -42,7 +43,7 @@ def reported(draft: Draft, report: OrderReport) -> None:
         return
     if (why := order.contradiction(report)) is not None:
         halt(draft, why, "CONTRADICTION")
-    _update(draft, trade, order, order.reported(report))
+    _update(draft, trade, order, order.reported(report, draft.at))
     pursue(draft)
 
 
@@ -69,8 +70,11 @@ def change_not_made(draft: Draft, event: ChangeNotMade) -> None:
     """Take in that a change was not taken; it is asked for again when its time comes."""
     trade = trading_of(draft).trade
     order = None if trade is None else trade.order(event.id)
-    if trade is not None and order is not None and order.is_open:
-        _update(draft, trade, order, replace(order, message=event.detail))
+    if trade is None or order is None or not order.is_open:
+        return
+    _update(draft, trade, order, replace(order, message=event.detail))
+    if order.waits and not order.cancel_wanted:
+        keep(draft, not_moved(draft, trading_of(draft).trade or trade, event.detail))
 
 
 def position_read(draft: Draft, event: PositionRead) -> None:
@@ -80,7 +84,7 @@ def position_read(draft: Draft, event: PositionRead) -> None:
         return
     if trade.waits_for_position:
         after = sell(draft, trade, event)
-    elif trade.stage is Stage.IN_TRADE:
+    elif trade.stage is Stage.IN_TRADE and trade.is_settled:
         after = reconcile(draft, trade, event)
     else:
         return
@@ -100,7 +104,9 @@ def _update(draft: Draft, trade: Trade, before: OwnOrder, order: OwnOrder) -> No
     keep(draft, changed)
     if replace(order, value=before.value) != before:
         tell_order(draft, changed, order)
-    if order.phase in (Phase.REJECTED, Phase.NOT_SENT) and order.phase is not before.phase:
+    if has_lapsed(before, order):
+        changed = keep(draft, not_resting(draft, changed, order))
+    elif order.phase in (Phase.REJECTED, Phase.NOT_SENT) and order.phase is not before.phase:
         draft.alert(Severity.WARNING, "ORDER_NOT_PLACED", f"{order.purpose} was not placed: {order.message}")
     if order.filled != before.filled:
         tell_position(draft)
@@ -128,7 +134,7 @@ def _turned_up(draft: Draft, report: OrderReport) -> None:
         return
     if (why := before.contradiction(report)) is not None:
         halt(draft, why, "CONTRADICTION")
-    order = before.reported(report)
+    order = before.reported(report, draft.at)
     is_news = order.is_open or order.filled != before.filled
     if is_news and trading.trade is None and not trade.bought.quantity:
         others = tuple(one for one in trading.ended if one is not trade)

@@ -17,6 +17,7 @@ class TradeRules:
 
     `max_daily_loss` and `max_daily_profit` in paise, after charges; None: no limit.
     `give_back_pct` locks the day once so much of its best profit is lost again; None: never.
+    `protective_order`: while something is held, its premium stop rests at the exchange too.
     """
 
     capital: int = 300_000_00
@@ -43,6 +44,7 @@ class TradeRules:
     blackout: tuple[Window, ...] = ()
     trade_expiry_day: bool = True
     exit_on_opposite: bool = False
+    protective_order: bool = False
     brokerage: int = 20_00
 
     @property

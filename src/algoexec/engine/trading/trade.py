@@ -73,6 +73,7 @@ class Trade:
     `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
     exit waits for the broker's word on what is held; `ask_at` is from when on it is asked for next,
     and `short_at` is when that word first was of less than is ours; None: the last was not.
+    `lapses` counts how often a stop at the exchange, or a change of it, came to nothing.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Trade:
     ask_at: datetime | None = None
     short_at: datetime | None = None
     called_at: datetime | None = None
+    lapses: int = 0
 
     @property
     def bought(self) -> Fills:
@@ -111,6 +113,30 @@ class Trade:
     def open_units(self) -> int:
         """Units that are held and nobody has sold; negative if more was sold than held."""
         return self.bought.quantity - self.sold.quantity - self.external.quantity
+
+    @property
+    def resting(self) -> list[OwnOrder]:
+        """The exits that wait for their trigger."""
+        return [order for order in self.open_orders(Purpose.EXIT) if order.waits]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it moves: what is open rests, and shall."""
+        return all(order.waits and not order.cancel_wanted for order in self.orders if order.is_open)
+
+    @property
+    def uncovered(self) -> int:
+        """Units that are held and that nothing which rests would sell; negative if it would sell more than that."""
+        return self.open_units - sum(order.remaining for order in self.resting)
+
+    @property
+    def is_being_sold(self) -> bool:
+        """Whether an exit works, or has sold."""
+        return any(
+            order.filled or (order.is_open and order.trigger is None)
+            for order in self.orders
+            if order.purpose is Purpose.EXIT
+        )
 
     def open_orders(self, purpose: Purpose) -> list[OwnOrder]:
         """Return the orders of which something may still become."""

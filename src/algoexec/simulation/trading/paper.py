@@ -220,6 +220,7 @@ class PaperAccount:
             price=order.request.price,
             message=order.message,
             at=moment(order.updated_at),
+            trigger_price=order.request.trigger_price or None,
         )
 
     def _take_over(self, held: Mapping[InstrumentKey, int]) -> None:

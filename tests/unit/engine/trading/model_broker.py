@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from algoexec.domain.instruments import InstrumentKey
-from algoexec.domain.orders import OrderReport, OrderStatus, OrderTicket, Side
+from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket, OrderType, Side
 from algoexec.engine.effects import CancelOrder, Effect, ModifyOrder, ReadFunds, ReadPosition, SubmitOrder
 from algoexec.engine.events import (
     ChangeNotMade,
@@ -25,6 +25,7 @@ class BrokerOrder:
     ticket: OrderTicket
     limit: float
     status: OrderStatus = OrderStatus.OPEN
+    trigger: float | None = None
     filled: int = 0
     value: float = 0.0
 
@@ -35,6 +36,22 @@ class BrokerOrder:
     @property
     def remaining(self) -> int:
         return self.ticket.quantity - self.filled
+
+    @property
+    def waits(self) -> bool:
+        return self.status is OrderStatus.TRIGGER_PENDING
+
+    def take(self, terms: OrderTerms) -> None:
+        """Take terms; a trigger that was reached does not come back."""
+        self.limit = terms.price
+        if self.waits and not terms.type.has_trigger:
+            self.status = OrderStatus.OPEN
+        self.trigger = terms.trigger_price if self.waits else None
+
+    def reach(self) -> None:
+        """Let the market reach its trigger."""
+        if self.waits:
+            self.status, self.trigger = OrderStatus.OPEN, None
 
     def report(self) -> OrderReport:
         return OrderReport(
@@ -47,6 +64,7 @@ class BrokerOrder:
             filled=self.filled,
             average_price=self.value / self.filled if self.filled else None,
             price=self.limit,
+            trigger_price=self.trigger,
         )
 
 
@@ -90,7 +108,9 @@ class ModelBroker:
         if how == "lost on the way":
             self.say(OrderNotPlaced(id=ticket.id, was_sent=False, detail="absent"))
             return
-        order = self.orders[ticket.id] = BrokerOrder(ticket, ticket.price)
+        order = self.orders[ticket.id] = BrokerOrder(ticket, ticket.price, trigger=ticket.trigger_price)
+        if ticket.type.has_trigger:
+            order.status = OrderStatus.TRIGGER_PENDING
         if how == "taken":
             self.say(OrderReported(report=replace(order.report(), status=OrderStatus.PENDING)))
         if how == "rejected":
@@ -102,7 +122,7 @@ class ModelBroker:
         assert effect.broker_id == order.number
         is_done = how in ("taken", "lost answer", "rejected") and not order.status.is_final
         if is_done and isinstance(effect, ModifyOrder):
-            order.limit = effect.terms.price
+            order.take(effect.terms)
         elif is_done:
             order.status = OrderStatus.CANCELLED
         if is_done:
@@ -112,12 +132,18 @@ class ModelBroker:
             self._tell(order)
 
     def fill(self, order: BrokerOrder, units: int) -> None:
-        """Trade some units of a working order at its limit."""
+        """Trade some units of a working order at its limit; one that waits is triggered by that."""
+        order.reach()
         units = min(units, order.remaining)
         order.filled += units
         order.value += units * order.limit
         if not order.remaining:
             order.status = OrderStatus.COMPLETE
+        self._tell(order)
+
+    def trigger(self, order: BrokerOrder) -> None:
+        """Let the market reach the trigger of an order that waits."""
+        order.reach()
         self._tell(order)
 
     def cancel_by_hand(self, order: BrokerOrder) -> None:
@@ -147,11 +173,30 @@ class ModelBroker:
 
     def may_be_sold_by_hand(self, instrument: InstrumentKey) -> int:
         """Return what a person can sell now without racing an exit of ours that has read the position already."""
-        is_selling = any(isinstance(one, SubmitOrder) and one.ticket.side is Side.SELL for one in self.asked) or any(
-            order.ticket.side is Side.SELL for order in self.working()
+        is_selling = any(map(self._would_sell, self.asked)) or any(
+            order.ticket.side is Side.SELL and not order.waits for order in self.working()
         )
         has_read = any(isinstance(event, PositionRead) for event in self.said)
         return 0 if is_selling or has_read else max(0, self.net(instrument))
+
+    def _would_sell(self, effect: Effect) -> bool:
+        match effect:
+            case SubmitOrder(ticket=ticket):
+                return ticket.side is Side.SELL and ticket.type is OrderType.LIMIT
+            case ModifyOrder(id=number, terms=terms):
+                return self.orders[number].ticket.side is Side.SELL and terms.type is OrderType.LIMIT
+            case _:
+                return False
+
+    def may_trigger(self, order: BrokerOrder) -> bool:
+        """Whether all that would then be sold is there: that stops are withdrawn in time is for others to check."""
+        instrument = order.ticket.instrument
+        selling = sum(
+            other.remaining
+            for other in self.working()
+            if other.ticket.instrument == instrument and other.ticket.side is Side.SELL and not other.waits
+        )
+        return not order.waits or selling + order.remaining <= self.net(instrument)
 
     def sell_by_hand(self, instrument: InstrumentKey, units: int) -> None:
         self.hands[instrument] = self.hands.get(instrument, 0) - units

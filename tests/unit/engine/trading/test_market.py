@@ -1,5 +1,6 @@
 """Whatever broker, market and people do: the laws of trading hold, and a trade ends flat."""
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any, Final
 
@@ -10,8 +11,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from algoexec.domain.orders import Side
-from algoexec.engine.effects import Alert, PositionChanged, ReadPosition, Severity, SubmitOrder, TradeClosed
+from algoexec.domain.orders import OrderType, Side
+from algoexec.engine.effects import (
+    Alert,
+    ModifyOrder,
+    PositionChanged,
+    ReadPosition,
+    Severity,
+    SubmitOrder,
+    TradeClosed,
+)
 from algoexec.engine.events import (
     CandleClosed,
     ChainPolled,
@@ -38,7 +47,7 @@ from algoexec.engine.trading.flow import held_options, is_flat
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.rules import TradeRules
-from algoexec.engine.trading.trade import Stage
+from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Transition
 from algoexec.ports.stores import JournalEntry
 from algoexec.storage.codec import BSON, canonical
@@ -65,9 +74,14 @@ class Trading(RuleBasedStateMachine):
     session: Session
     broker: ModelBroker
 
-    @initialize(which=st.integers(0, 2), far=st.sampled_from(["flat", "sent", "working", "held", "held"]))
-    def begin(self, which: int, far: str) -> None:
-        self.session = begin(RULES[which], freeze_quantity=FREEZE[which], funds=3_000_000_00).copy()
+    @initialize(
+        which=st.integers(0, 2),
+        far=st.sampled_from(["flat", "sent", "working", "held", "held"]),
+        is_protected=st.booleans(),
+    )
+    def begin(self, which: int, far: str, *, is_protected: bool) -> None:
+        self.rules = replace(RULES[which], protective_order=is_protected)
+        self.session = begin(self.rules, freeze_quantity=FREEZE[which], funds=3_000_000_00).copy()
         self.broker = ModelBroker()
         self.bid, self.index = 100.0, 50_000.0
         self.is_forbidden = False
@@ -122,8 +136,31 @@ class Trading(RuleBasedStateMachine):
         if sold:
             assert isinstance(event, PositionRead)
             assert was is not None
-            assert not was.has_open_orders, "never beside another order"
-            assert sold <= min(was.open_units, event.net)
+            assert was.is_settled, "never beside another order, but one that rests"
+            assert sold + sum(order.remaining for order in was.resting) <= min(was.open_units, event.net)
+        for effect in moved.effects:
+            if isinstance(effect, ModifyOrder) and effect.purpose is Purpose.EXIT:
+                self._check_change(was, event, effect)
+        if isinstance(event, PositionRead) and was is not None and was.option.key == event.instrument:
+            self._check_withdrawn(was, event)
+
+    def _check_change(self, was: Trade | None, event: Event, effect: ModifyOrder) -> None:
+        """What rests is let loose only when all that would then be sold is there, and never after that."""
+        order = None if was is None else was.order(effect.id)
+        assert was is not None
+        assert order is not None
+        if effect.terms.type is OrderType.SL:
+            assert was.stage is Stage.IN_TRADE
+            assert order.trigger is not None
+        elif order.trigger is not None:
+            assert isinstance(event, PositionRead)
+            assert sum(one.remaining for one in was.resting) <= event.net
+
+    def _check_withdrawn(self, was: Trade, event: PositionRead) -> None:
+        """What rests and is not there to be sold is withdrawn at once."""
+        trade = self.session.trading.trade
+        if trade is not None and was.is_settled and sum(one.remaining for one in was.resting) > event.net:
+            assert all(order.cancel_wanted for order in trade.resting)
 
     def _check_closed(self, before: EngineState, closed: TradeClosed) -> None:
         assert before.trading is not None
@@ -228,10 +265,16 @@ class Trading(RuleBasedStateMachine):
         self.catch_up()
 
     @precondition(lambda self: hasattr(self, "broker") and self.broker.working())
-    @rule(place=ANY, lots=st.sampled_from([1, 2, 100]))
+    @rule(place=ANY, lots=st.sampled_from([0, 1, 2, 100]))
     def an_order_fills(self, place: int, lots: int) -> None:
         working = self.broker.working()
-        self.broker.fill(working[place % len(working)], 30 * lots)
+        order = working[place % len(working)]
+        if not self.broker.may_trigger(order):
+            return
+        if lots:
+            self.broker.fill(order, 30 * lots)
+        else:
+            self.broker.trigger(order)
 
     @precondition(lambda self: hasattr(self, "broker") and self.broker.working())
     @rule(place=ANY)
@@ -267,6 +310,7 @@ class Trading(RuleBasedStateMachine):
                 TokenRejected(detail="expired"),
                 FeedChanged(status=FeedStatus.LOST, detail=""),
                 TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00)),
+                TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00, protective_order=True)),
             ]
         ),
         chance=st.integers(0, 3),
@@ -309,7 +353,7 @@ class Trading(RuleBasedStateMachine):
         while not is_flat(self.session.state) and waited < CALM_S:
             self.catch_up()
             for order in self.broker.working():
-                if order.ticket.side is Side.SELL:
+                if order.ticket.side is Side.SELL and not order.waits:
                     self.broker.fill(order, order.remaining)
             self.catch_up()
             self.let_pass(5.0)
