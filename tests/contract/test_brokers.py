@@ -188,6 +188,51 @@ async def test_a_stop_waits_for_its_trigger_and_is_filled_then(place: Place) -> 
     assert ended.status is OrderStatus.COMPLETE
 
 
+async def resting_stop(place: Place) -> str:
+    """Buy, and let a stop far below the market rest; return the stop's number."""
+    await buy(place)
+    trigger = round(place.price() * 0.5, 0)
+    stop = ticket(place.instrument, round(trigger * 0.95, 0), side=Side.SELL, trigger=trigger)
+    number = await place.broker.place(stop, Urgency.EXIT)
+    await place.pass_time(1)
+    return number
+
+
+async def test_a_resting_stop_says_where_it_rests_and_follows(place: Place) -> None:
+    number = await resting_stop(place)
+    rests = await report(place.broker, number)
+    higher = round(place.price() * 0.6, 0)
+    terms = OrderTerms(type=OrderType.SL, price=higher - 5, trigger_price=higher)
+    await place.broker.modify(number, terms, Urgency.EXIT)
+    await place.pass_time(1)
+    moved = await report(place.broker, number)
+    await place.broker.cancel(number, Urgency.EXIT)
+    await place.pass_time(1)
+    ended = await report(place.broker, number)
+
+    assert (rests.status, rests.filled) == (OrderStatus.TRIGGER_PENDING, 0)
+    assert rests.trigger_price is not None
+    assert rests.trigger_price > rests.price > 0
+    assert (moved.status, moved.trigger_price, moved.price) == (OrderStatus.TRIGGER_PENDING, higher, higher - 5)
+    assert (ended.status, ended.filled) == (OrderStatus.CANCELLED, 0)
+
+
+async def test_a_resting_stop_is_sold_by_changing_it_into_a_limit(place: Place) -> None:
+    number = await resting_stop(place)
+    async with following(place.broker) as told:
+        limit = round(place.price() * 0.95, 0)
+        await place.broker.modify(number, OrderTerms(type=OrderType.LIMIT, price=limit), Urgency.EXIT)
+        await place.pass_time(1)
+        await told.until(lambda: any(one.status.is_final for one in told.of(number)))
+    ended = await report(place.broker, number)
+
+    assert (ended.status, ended.filled, ended.trigger_price) == (OrderStatus.COMPLETE, LOT, None)
+    assert ended.average_price is not None
+    assert ended.average_price >= limit
+    assert await place.broker.positions() == {}
+    assert [one.filled for one in told.of(number)][-1] == LOT
+
+
 async def test_who_follows_is_told_each_change(place: Place) -> None:
     async with following(place.broker) as told:
         number = await place.broker.place(ticket(place.instrument, FAR), Urgency.ENTRY)

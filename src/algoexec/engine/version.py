@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ENGINE_VERSION: Final = "2"
+ENGINE_VERSION: Final = "3"
 """Journaled with every record. Raise it when the same record could give other effects."""

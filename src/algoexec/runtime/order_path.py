@@ -75,18 +75,20 @@ class OrderPath:
         tell: Callable[[Event], None],
         may_send: Callable[[], bool],
         is_working: Callable[[], bool],
+        is_settled: Callable[[], bool],
         held: Callable[[], Held | None],
         mark: Callable[[InstrumentKey], OptionMark],
     ) -> None:
         """Trade at `broker`.
 
         `may_send` says whether the session is surely still ours for as long as a request may
-        take, `is_working` whether an order of it is open, `held` what it holds, `mark` what an
-        option is worth now.
+        take, `is_working` whether an order of it is open, `is_settled` that none does more than rest,
+        `held` what it holds, `mark` what an option is worth now.
         """
         self._broker = broker
         self._prefix = f"{session_id}-"
-        self._tell, self._may_send, self._is_working = tell, may_send, is_working
+        self._tell, self._may_send = tell, may_send
+        self._is_working, self._is_settled = is_working, is_settled
         self._held, self._mark = held, mark
         self._tasks: asyncio.TaskGroup | None = None
         self._streams = False
@@ -204,7 +206,7 @@ class OrderPath:
         """Look now and then whether what is held still is."""
         while True:
             await asyncio.sleep(POLL_POSITION_S)
-            if (held := self._held()) is not None and not self._is_working():
+            if (held := self._held()) is not None and self._is_settled():
                 await self._read_position(held.instrument)
 
     async def _read_position(self, instrument: InstrumentKey) -> None:
@@ -271,4 +273,5 @@ def _accepted(ticket: OrderTicket, order_id: str) -> OrderReport:
         filled=0,
         average_price=None,
         price=ticket.price,
+        trigger_price=ticket.trigger_price,
     )

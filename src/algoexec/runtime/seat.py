@@ -12,6 +12,7 @@ from algoexec.engine.events import Event, OrderNotPlaced
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.marks import option_mark
 from algoexec.engine.trading.orders import Phase, Purpose
+from algoexec.engine.trading.trade import Trade
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
 from algoexec.runtime.order_path import Held, OrderPath
@@ -60,14 +61,14 @@ class TradingSeat:
             tell=tell,
             may_send=may_send,
             is_working=self._is_working,
+            is_settled=self._is_settled,
             held=self._held,
             mark=lambda option: option_mark(quotes.get(option)),
         )
 
     async def run(self) -> None:
         """Trade until cancelled, or until the broker refuses the token; begin with what was left open."""
-        trading = self._state().trading
-        trade = None if trading is None else trading.trade
+        trade = self._trade
         orders = () if trade is None else trade.orders
         unresolved = [order.ticket for order in orders if order.phase in (Phase.SENDING, Phase.UNKNOWN)]
         questions: list[OrderEffect] = [ReadFunds()]
@@ -90,14 +91,19 @@ class TradingSeat:
             for quote in quotes:
                 self._account.quoted(quote, at)
 
-    def _held(self) -> Held | None:
+    @property
+    def _trade(self) -> Trade | None:
         trading = self._state().trading
-        trade = None if trading is None else trading.trade
+        return None if trading is None else trading.trade
+
+    def _held(self) -> Held | None:
+        trade = self._trade
         if trade is None or trade.opened_at is None or trade.open_units <= 0:
             return None
         return Held(trade.option.key, trade.open_units, trade.opened_at)
 
     def _is_working(self) -> bool:
-        trading = self._state().trading
-        trade = None if trading is None else trading.trade
-        return trade is not None and any(order.is_open for order in trade.orders)
+        return self._trade is not None and self._trade.has_open_orders
+
+    def _is_settled(self) -> bool:
+        return self._trade is None or self._trade.is_settled

@@ -152,6 +152,7 @@ async def path(broker: Broker, session: Session, **left: Any) -> AsyncIterator[O
         tell=session.told.append,
         may_send=lambda: session.may_send,
         is_working=lambda: session.is_working,
+        is_settled=lambda: not session.is_working,
         held=lambda: session.held,
         mark=lambda _: OptionMark(bid=99.0),
     )

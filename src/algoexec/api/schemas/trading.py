@@ -42,6 +42,7 @@ _ORDER: Final[dict[str, Any]] = {
     "filled": 35,
     "average_price": 212.2,
     "message": None,
+    "trigger": None,
     "signal_id": "s7k2m9q4w1x8z3b5-2f-0",
     "reason": None,
 }
@@ -86,6 +87,9 @@ class OrderState(BaseModel):
     limit: float | None = Field(description="Rupees; the price last asked for, null when refused.")
     filled: int = Field(description="Units.")
     average_price: float | None = Field(description="Rupees; null before the first fill.")
+    trigger: float | None = Field(
+        description="Rupees: it rests at the exchange until the premium is down there; null: it works."
+    )
     message: str | None = Field(description="Why it ended or was refused, for a person.")
     signal_id: str | None = Field(description="The signal that it comes from, or that was refused.")
     reason: str | None = Field(description="Why a signal was refused, for a program; null on an order.")
