@@ -9,8 +9,9 @@ import pytest
 from algoexec.domain.orders import Side
 from algoexec.engine.effects import ModifyOrder
 from algoexec.engine.events import Mode
-from tests.e2e.stack import all_pages, begin, service, simulator
-from tests.e2e.test_kills import TRADING, Exchange, books_agree, flat_and_over
+from tests.e2e.books import books_agree, flat_and_over
+from tests.e2e.stack import Exchange, all_pages, begin, service, simulator
+from tests.e2e.test_kills import TRADING
 from tests.e2e.test_trading import FAULTS, SPEED, must_be_sound
 from tests.e2e.trading import RULES, Traded, simulated, trade_at
 

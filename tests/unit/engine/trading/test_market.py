@@ -80,8 +80,8 @@ class Trading(RuleBasedStateMachine):
         is_protected=st.booleans(),
     )
     def begin(self, which: int, far: str, *, is_protected: bool) -> None:
-        self.rules = replace(RULES[which], protective_order=is_protected)
-        self.session = begin(self.rules, freeze_quantity=FREEZE[which], funds=3_000_000_00).copy()
+        rules = replace(RULES[which], protective_order=is_protected)
+        self.session = begin(rules, freeze_quantity=FREEZE[which], funds=3_000_000_00).copy()
         self.broker = ModelBroker()
         self.bid, self.index = 100.0, 50_000.0
         self.is_forbidden = False
@@ -213,7 +213,11 @@ class Trading(RuleBasedStateMachine):
             self.meet(DeadlinePassed())
         session.now = end
 
-    @rule(ticks=st.integers(-40, 40), points=st.integers(-15, 15), seconds=st.sampled_from([0.0, 0.25, 1.0, 2.0]))
+    @rule(
+        ticks=st.integers(-40, 40) | st.sampled_from([100, 200]),
+        points=st.integers(-15, 15),
+        seconds=st.sampled_from([0.0, 0.25, 1.0, 2.0]),
+    )
     def the_market_moves(self, ticks: int, points: int, seconds: float) -> None:
         self.let_pass(seconds)
         self.bid = max(5.0, round(self.bid + ticks * 0.25, 2))

@@ -1,6 +1,7 @@
 """The stop that rests at the exchange: one order, from the entry to flat."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.unit.engine.trading.driver import Session, holding, report_of
 PROTECTED = TradeRules(protective_order=True)
 
 
-def protected(rules: TradeRules = PROTECTED, **given: object) -> Session:
+def protected(rules: TradeRules = PROTECTED, **given: Any) -> Session:
     """Return a session that holds 120 units, bought at 100, whose stop rests at 80."""
     session = holding(rules, **given)
     session.holds(session.trade.open_units)
