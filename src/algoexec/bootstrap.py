@@ -45,9 +45,12 @@ from algoexec.storage.migrate import migrate
 from algoexec.storage.spill import SpillFolder
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
+from algoexec.telemetry.broker import MeasuredBroker
+from algoexec.telemetry.metrics import Meters
 
 if TYPE_CHECKING:
     from algoexec.adapters.redis.bridge import RedisBridge
+    from algoexec.telemetry.traces import Traces
 
 _log: Final = logger("service")
 
@@ -118,24 +121,45 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     await _refuse_open_doors(settings, stores)
     venue = await stack.enter_async_context(_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
+    meters = Meters(clock)
+    traces = _traces(settings, stack, clock)
     registry = Registry(
         venue=venue,
         stores=stores,
         hub=hub,
         clock=clock,
         canonical=canonical,
-        open_account=open_accounts(venue),
+        open_account=measured(open_accounts(venue), meters, traces),
         spill=SpillFolder(settings.data_dir / "spill"),
+        observers=(meters,) if traces is None else (meters, traces),
     )
     await stack.enter_async_context(registry.running())
     services = Services(
-        registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=registry.venue_name
+        registry=registry,
+        stores=stores,
+        authenticator=authenticator,
+        clock=clock,
+        meters=meters,
+        venue_name=registry.venue_name,
     )
     if settings.redis_url is None:
         return services
     bridge = _bridge(settings, settings.redis_url, services)
     await stack.enter_async_context(_beside(bridge.run()))
     return replace(services, redis=lambda: Dependency(detail=bridge.trouble))
+
+
+def _traces(settings: Settings, stack: AsyncExitStack, clock: WallClock) -> "Traces | None":
+    """Return what makes traces of the order path; None where nobody wants them."""
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from algoexec.telemetry.traces import Traces
+    except ModuleNotFoundError as error:
+        raise CannotStart("ALGOEXEC_OTLP_ENDPOINT needs the extra `otel`: pip install 'algoexec[otel]'") from error
+    traces = Traces(settings.otlp_endpoint, version("algoexec"), clock)
+    stack.callback(traces.close)
+    return traces
 
 
 def _bridge(settings: Settings, url: SecretStr, services: Services) -> "RedisBridge":
@@ -176,6 +200,17 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def measured(open_account: OpenAccount, meters: Meters, traces: "Traces | None" = None) -> OpenAccount:
+    """Return what opens the same accounts, and measures what they are asked."""
+
+    def open_measured(state: EngineState, token: AccessToken, /) -> Account:
+        account = open_account(state, token)
+        broker = MeasuredBroker(account.broker, meters, None if traces is None else traces.request)
+        return account._replace(broker=broker)
+
+    return open_measured
 
 
 def open_accounts(venue: Venue) -> OpenAccount:

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     redis_event_text: str | None = Field(
         None, pattern=r"^[\w.]+:\w+$", description="`module:function` that puts an event into other words."
     )
+    otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="OTLP/HTTP collector that gets traces of orders. None: no traces."
+    )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error.")
     web_concurrency: int = Field(1, alias="WEB_CONCURRENCY", description="Must be 1: a session has one owner.")

@@ -15,6 +15,7 @@ from algoexec.adapters.memory.stores import MemoryStores
 from algoexec.api.app import create_app
 from algoexec.api.auth import Authenticator, TokenVerifier, digest_of
 from algoexec.api.services import ApiOptions, Services
+from algoexec.bootstrap import measured
 from algoexec.domain.calendar import Calendar
 from algoexec.domain.errors import BrokerUnavailable, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY, Contracts, InstrumentKey, OptionType
@@ -25,12 +26,15 @@ from algoexec.ports.broker import Broker, BrokerNews, UpdatesBegin, Urgency
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedConnected, FeedEvent
 from algoexec.ports.market_data import Profile
+from algoexec.ports.observer import Observer
 from algoexec.ports.stores import ApiKey, Scope
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.seat import Account
 from algoexec.runtime.watcher import HubOptions
 from algoexec.storage.codec import canonical
+from algoexec.telemetry.metrics import Meters
+from algoexec.telemetry.traces import Traces
 from tests.contract.given import contracts
 
 MARKET_TIME: Final = datetime(2026, 11, 23, 4, 0, 5, tzinfo=UTC)
@@ -261,6 +265,8 @@ async def running_service(
     hub: HubOptions | None = None,
     stores: MemoryStores | None = None,
     venue: ScriptedVenue | None = None,
+    observers: Sequence[Observer] = (),
+    traces: Traces | None = None,
     **options: Any,
 ) -> AsyncIterator[Service]:
     """Run a service; its lifespan ends with the context, its stores can be given to the next one."""
@@ -269,19 +275,26 @@ async def running_service(
 
     @asynccontextmanager
     async def open_services() -> AsyncIterator[Services]:
+        meters = Meters(clock)
         registry = Registry(
             venue=venue,
             stores=stores,
             hub=StreamHub(stores.journal.frames, clock, hub),
             clock=clock,
             canonical=canonical,
-            open_account=lambda _, token: Account(venue.broker(token)),
+            open_account=measured(lambda _, token: Account(venue.broker(token)), meters, traces),
+            observers=[one for one in (meters, traces, *observers) if one is not None],
         )
         found.append(registry)
         authenticator = Authenticator(stores.api_keys, verifier=verifier, open_loopback=open_loopback)
         async with registry.running():
             yield Services(
-                registry=registry, stores=stores, authenticator=authenticator, clock=clock, venue_name=venue.name
+                registry=registry,
+                stores=stores,
+                authenticator=authenticator,
+                clock=clock,
+                meters=meters,
+                venue_name=venue.name,
             )
 
     given = {"cors_origins": frozenset({PAGE}), **options}

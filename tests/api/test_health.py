@@ -1,10 +1,12 @@
 """Whether it lives, whether it can work, what it counts."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 
 from algoexec.ports.stores import Scope
+from algoexec.runtime.views import Dependency
 from tests.api.support import Service
 from tests.api.test_sessions import begin, problem
 
@@ -52,3 +54,15 @@ async def test_metrics_are_for_services(service: Service) -> None:
     assert 'algoexec_http_requests_total{method="GET",route="/sessions/{session_id}",status="404"} 1.0' in text
     assert "nosuchsession0000" not in text
     assert 'algoexec_dependency_up{name="store"} 1.0' in text
+
+
+async def test_without_redis_it_still_works(service: Service, local: httpx.AsyncClient) -> None:
+    assert (await local.get("/readyz")).json()["redis"] is None
+    gone = Dependency(detail="redis does not answer: ConnectionError")
+    service.app.state.services = replace(service.app.state.services, redis=lambda: gone)
+
+    answer = await local.get("/readyz")
+
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["redis"]["ok"]) == ("degraded", False)
+    assert 'algoexec_dependency_up{name="redis"} 0.0' in (await local.get("/metrics")).text

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
 from algoexec.api.guard import BodyGuard, OriginGuard
-from algoexec.api.metrics import Measured, Metrics
+from algoexec.api.metrics import Measured
 from algoexec.api.routers import config, days, health, market, me, sessions, signals, socket, stream, trading
 from algoexec.api.services import ApiOptions, Services
 from algoexec.api.tickets import Tickets
@@ -24,7 +24,6 @@ _ROUTERS: Final = (sessions, signals, trading, days, market, stream, config, me,
 
 def create_app(options: ApiOptions, open_services: OpenServices, pages: Sequence[Route] = ()) -> FastAPI:
     """Return the app. `open_services` is entered in its lifespan; `pages` is what a browser is shown beside the API."""
-    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +45,6 @@ def create_app(options: ApiOptions, open_services: OpenServices, pages: Sequence
         separate_input_output_schemas=False,
     )
     app.state.options = options
-    app.state.metrics = metrics
     resources = [route for module in _ROUTERS for route in module.router.routes if isinstance(route, Route)]
     app.state.routes = [*resources, *pages]
     errors.install(app)
@@ -64,6 +62,6 @@ def create_app(options: ApiOptions, open_services: OpenServices, pages: Sequence
         max_age=600,
     )
     app.add_middleware(OriginGuard, origins=options.cors_origins)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Measured)
     document(app)
     return app

@@ -9,6 +9,7 @@ from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import Stores
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.views import Dependency
+from algoexec.telemetry.metrics import Meters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,15 @@ class Services:
     stores: Stores
     authenticator: Authenticator
     clock: WallClock
+    meters: Meters
     venue_name: Callable[[], Awaitable[str]]
     redis: Callable[[], Dependency] | None = None
+
+    def dependencies(self) -> dict[str, Dependency]:
+        """Return what the service needs, by name, as it was found a moment ago."""
+        health = self.registry.health()
+        found = {"store": health.store, "venue": health.venue}
+        return found if self.redis is None else {**found, "redis": self.redis()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The place where a session trades: the real broker, or one run of the simulator."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from algoexec.ports.broker import Broker
 from algoexec.ports.clock import MarketClock
@@ -31,3 +32,11 @@ class Venue(Protocol):
 
     def broker(self, token: AccessToken) -> Broker:
         """Return the account of this credential."""
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A venue that counts the calls which its broker allows."""
+
+    def budget(self) -> Mapping[str, float]:
+        """Return what is left of each group's allowance, 1 for all of it: of the credential that has least."""

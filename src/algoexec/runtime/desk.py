@@ -119,9 +119,23 @@ class MarketDesk:
 
     def feed_age_ms(self) -> int | None:
         """Return market milliseconds since the newest frame; None when not connected."""
-        if self._newest_frame is None or self._feed_changed.status is not FeedStatus.CONNECTED:
+        if self._newest_frame is None or not self.is_connected:
             return None
         return max(0, milliseconds(self._clock.now()) - self._newest_frame)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the feed is connected, as far as is known."""
+        return self._feed_changed.status is FeedStatus.CONNECTED
+
+    def chain_age_s(self) -> float | None:
+        """Return market seconds since the newest polled chain; None before the first poll."""
+        chain = self.chain
+        return None if chain is None else max(0.0, (self._clock.now() - chain.at).total_seconds())
+
+    def is_open(self) -> bool:
+        """Return whether its day's market is open now."""
+        return self._day.opens_at <= self._clock.now() < self._day.closes_at
 
     def attach(self, listener: Listener, opened: Opened) -> None:
         """Tell `listener` everything from now on, after the feed's status and all of today's candles."""

@@ -32,6 +32,10 @@ class MarketDesks:
         self._open: dict[tuple[AccessToken, InstrumentKey, date], _Open] = {}
         self._closing: dict[asyncio.Task[None], AccessToken] = {}
 
+    def in_use(self) -> list[MarketDesk]:
+        """Return the desks that are open."""
+        return [entry.desk for entry in self._open.values()]
+
     @asynccontextmanager
     async def use(self, token: AccessToken, underlying: InstrumentKey, day: TradingDay) -> AsyncIterator[MarketDesk]:
         """Lend the desk of that credential and day."""

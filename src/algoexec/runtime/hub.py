@@ -50,6 +50,7 @@ class StreamHub:
     def publish(self, session_id: str, user_id: str, frames: Sequence[Frame]) -> None:
         """Hand out numbered frames of one session, in order. They must be in the journal."""
         self.published += len(frames)
+        now = self._clock.monotonic()
         audience = self._audience(session_id, user_id)
         if not audience:
             return
@@ -58,6 +59,7 @@ class StreamHub:
                 # Its minute is over: what was to be told of it while it ran would come after its end.
                 self._volatile.drop((session_id, "candle_update"))
             encoded = encode(session_id, frame)
+            encoded.published_at = now
             for watcher in audience:
                 watcher.offer(encoded)
 
@@ -85,12 +87,20 @@ class StreamHub:
             watcher.end(EndReason.RESTART, self._closed)
         return watcher
 
+    def lag(self) -> float:
+        """Return how many seconds ago the oldest frame was published that somebody still has to be sent."""
+        waiting = [watcher.oldest() for watcher in self._watchers()]
+        return self._clock.monotonic() - min((at for at in waiting if at is not None), default=self._clock.monotonic())
+
     def close(self, reason: str) -> None:
         """End every watch, now and from now on: the process is about to stop."""
         self._closed = reason
-        everybody = [self._of_all, *self._of_user.values(), *self._of_session.values()]
-        for watcher in [watcher for seats in everybody for watcher in seats]:
+        for watcher in self._watchers():
             watcher.end(EndReason.RESTART, reason)
+
+    def _watchers(self) -> list[Watcher]:
+        everybody = [self._of_all, *self._of_user.values(), *self._of_session.values()]
+        return [watcher for seats in everybody for watcher in seats]
 
     def _tell_volatile(self, told: _Volatile) -> None:
         audience = self._audience(told.session_id, told.user_id)

@@ -8,6 +8,7 @@ from typing import Final
 from algoexec.domain.errors import StoreUnavailable
 from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import Journal, JournalEntry
+from algoexec.runtime.observing import Observers
 from algoexec.runtime.waiting import backoff
 from algoexec.telemetry import logger
 
@@ -30,9 +31,10 @@ class JournalWriter:
     knows our own retry from another owner's record. Until then nothing moves.
     """
 
-    def __init__(self, journal: Journal, clock: WallClock) -> None:
-        """Write to `journal`; call `run` to begin."""
+    def __init__(self, journal: Journal, clock: WallClock, observers: Observers | None = None) -> None:
+        """Write to `journal`; call `run` to begin. `observers` hear how long each insert took."""
         self._journal = journal
+        self._observers = observers or Observers()
         self._clock = clock
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -85,9 +87,10 @@ class JournalWriter:
             if not batch:
                 self._failing_since = None  # nobody tries any more, so nobody would find out that it works again
                 return
-            self._writing_since = self._clock.monotonic()
+            self._writing_since = begun = self._clock.monotonic()
+            entries = [entry for waiting in batch for entry in waiting.entries]
             try:
-                failed = await self._journal.append([entry for waiting in batch for entry in waiting.entries])
+                failed = await self._journal.append(entries)
             except StoreUnavailable as error:
                 self._fails(error)
             except Exception as error:  # noqa: BLE001 - a task's root: if it ended, every session would wait for ever
@@ -96,6 +99,7 @@ class JournalWriter:
             else:
                 self._works()
                 _answer(batch, failed)
+                self._observers.flushed(self._clock.monotonic() - begun, len(entries))
                 return
             finally:
                 self._writing_since = None

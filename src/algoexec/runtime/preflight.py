@@ -140,7 +140,7 @@ async def _static_ip(_: Subject) -> Finding:
 
 async def _clock(subject: Subject) -> Finding:
     clock = subject.venue.clock
-    if not isinstance(clock, _Measured):
+    if not isinstance(clock, Measured):
         return Finding("market time is the venue's own")
     if clock.offset is None:
         return Finding("no stamp of the exchange was seen yet")
@@ -149,7 +149,7 @@ async def _clock(subject: Subject) -> Finding:
 
 
 @runtime_checkable
-class _Measured(Protocol):
+class Measured(Protocol):
     """A clock of this machine whose distance to the exchange's is measured; None: not yet."""
 
     @property

@@ -1,7 +1,7 @@
 """All sessions of this process: made in the app's lifespan, the one way to command a session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
@@ -28,16 +28,18 @@ from algoexec.engine.events import (
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.observer import Observer
 from algoexec.ports.spill import Spill
 from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
 from algoexec.ports.trading import KillSwitch
-from algoexec.ports.venue import Venue
+from algoexec.ports.venue import Budgeted, Venue
 from algoexec.runtime.beginnings import Beginnings, Wanted, require_journal
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.runtime.kill_switch import KillSwitchKeeper, holding_for
-from algoexec.runtime.preflight import Check
+from algoexec.runtime.observing import Observers
+from algoexec.runtime.preflight import Check, Measured
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner
@@ -45,7 +47,7 @@ from algoexec.runtime.running import RunningSessions
 from algoexec.runtime.seat import OpenAccount, no_accounts
 from algoexec.runtime.shell import Canonical, Shell
 from algoexec.runtime.tokens import expiry_of
-from algoexec.runtime.views import Dependency, Health, SessionView
+from algoexec.runtime.views import Dependency, Health, SessionView, Vitals
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
@@ -83,15 +85,18 @@ class Registry:
         open_account: OpenAccount = no_accounts,
         spill: Spill | None = None,
         algo: str | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         """Nothing runs before `running`; sessions trade at what `open_account` opens.
 
         Without `spill` even exits wait for the journal. `algo` is the name that live orders carry.
+        `observers` hear what sessions decide.
         """
         self.hub = hub
-        self._stores, self._clock = stores, clock
+        self._stores, self._clock, self._venue = stores, clock, venue
+        watching = Observers(observers)
         self._shell = Shell(
-            journal=JournalWriter(stores.journal, clock),
+            journal=JournalWriter(stores.journal, clock, watching),
             spill=spill,
             projector=Projector(stores, clock),
             hub=hub,
@@ -101,6 +106,7 @@ class Registry:
             wall=clock,
             canonical=canonical,
             open_account=open_account,
+            observers=watching,
         )
         self._running = RunningSessions(self._shell, venue=venue, stores=stores, clock=clock)
         self._switches = KillSwitchKeeper(stores.kill_switches, self._running)
@@ -279,6 +285,23 @@ class Registry:
             store=Dependency(detail=store),
             venue=Dependency(detail=self._running.venue_trouble),
             sessions=self._running.by_status(),
+        )
+
+    def vitals(self) -> Vitals:
+        """Return how old what the sessions of this process go by is, without asking anybody."""
+        venue, desks = self._venue, self._shell.desks.in_use()
+        feeds, chains = [desk.feed_age_ms() for desk in desks], [desk.chain_age_s() for desk in desks]
+        return Vitals(
+            is_market_open=any(desk.is_open() for desk in desks),
+            feed_age_s=max((age / 1000 for age in feeds if age is not None), default=None),
+            feeds_lost=sum(not desk.is_connected for desk in desks),
+            chain_age_s=max((age for age in chains if age is not None), default=None),
+            late_ticks=sum(desk.late_ticks for desk in desks),
+            stream_lag_s=self.hub.lag(),
+            clock_offset_s=venue.clock.offset.total_seconds()
+            if isinstance(venue.clock, Measured) and venue.clock.offset is not None
+            else None,
+            budget=venue.budget() if isinstance(venue, Budgeted) else {},
         )
 
     async def _command(self, session_id: str, event: Event) -> SessionView:

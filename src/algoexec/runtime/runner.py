@@ -28,6 +28,7 @@ from algoexec.engine.trading.tally import Tally
 from algoexec.engine.trading.trade import Stage
 from algoexec.engine.transition import Transition
 from algoexec.engine.version import ENGINE_VERSION
+from algoexec.ports.observer import Decision
 from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.attendance import Attendance
 from algoexec.runtime.commits import Commits
@@ -43,9 +44,10 @@ _BATCH: Final = 64
 
 @dataclass(slots=True)
 class _Told:
-    """An event that waits to be stepped; None stands for the prices as they will be then."""
+    """An event that waits to be stepped, since `at`; None stands for the prices as they will be then."""
 
     event: Event | None
+    at: float
     answer: asyncio.Future[EngineState] | None = None
 
 
@@ -96,7 +98,7 @@ class SessionRunner:
 
     def tell(self, event: Event) -> None:
         """Put an event into the inbox."""
-        self._inbox.put_nowait(_Told(event))
+        self._inbox.put_nowait(_Told(event, self._shell.wall.monotonic()))
 
     async def ask(self, event: Event) -> EngineState:
         """Put an event into the inbox; return the state once the event is durable.
@@ -107,7 +109,7 @@ class SessionRunner:
             FenceLost: the session has another owner now.
         """
         answer: asyncio.Future[EngineState] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Told(event, answer))
+        self._inbox.put_nowait(_Told(event, self._shell.wall.monotonic(), answer))
         if self._has_ended:
             self._answer_rest()
         return await answer
@@ -161,7 +163,7 @@ class SessionRunner:
     async def _take(self, batch: Sequence[_Told]) -> None:
         """Step a batch of events, make it durable, then let it count."""
         before = state = self.state
-        entries: list[JournalEntry] = []
+        decisions: list[Decision] = []
         for told in batch:
             event = self._prices(state) if told.event is None else told.event
             if event is None:
@@ -169,12 +171,14 @@ class SessionRunner:
             record, moved = self._step(state, event)
             if changes(state, moved):
                 state = moved.state
-                entries.append(self._entry(record, moved))
+                decisions.append(Decision(self._entry(record, moved), told.at))
+        entries = [decision.entry for decision in decisions]
         is_journaled = True
         if entries:
             is_journaled = await self._commits.commit(before, state, entries, holds=_holds(before))
             self.state = state
             self.changed.beat()
+            self._shell.observers.decided(state, decisions)
         for told in batch:
             if told.answer is not None and not told.answer.done():
                 told.answer.set_result(self.state)
@@ -184,7 +188,7 @@ class SessionRunner:
         """Have the newest prices stepped after what waits already; while they wait, newer ones replace them."""
         if not self._mark_waits:
             self._mark_waits = True
-            self._inbox.put_nowait(_Told(None))
+            self._inbox.put_nowait(_Told(None, self._shell.wall.monotonic()))
 
     def _prices(self, state: EngineState) -> Marked | None:
         """Return the prices that a session wants now; None when it wants none, or nothing tells them."""

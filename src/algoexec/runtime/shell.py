@@ -10,6 +10,7 @@ from algoexec.ports.stores import Tokens
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
+from algoexec.runtime.observing import Observers
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.seat import OpenAccount
 
@@ -34,3 +35,4 @@ class Shell:
     wall: WallClock
     canonical: Canonical
     open_account: OpenAccount
+    observers: Observers

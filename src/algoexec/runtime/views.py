@@ -1,5 +1,6 @@
 """What the registry tells of its sessions and of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from algoexec.engine.effects import Status
@@ -48,3 +49,22 @@ class Health:
     store: Dependency
     venue: Dependency
     sessions: dict[Status, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """How old what this process goes by is, in seconds: the oldest of each. None where there is none.
+
+    Feed and chain in market time, the stream in wall time. `feeds_lost` are feeds that are not
+    connected, `late_ticks` ticks that came after their minute was decided. `clock_offset_s` is the
+    exchange's time minus this machine's. `budget` is as of `Budgeted`.
+    """
+
+    is_market_open: bool
+    feed_age_s: float | None
+    feeds_lost: int
+    chain_age_s: float | None
+    late_ticks: int
+    stream_lag_s: float
+    clock_offset_s: float | None
+    budget: Mapping[str, float]

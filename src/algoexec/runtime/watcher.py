@@ -144,6 +144,10 @@ class Watcher:
         if self._waiting is not None:
             self._wake()
 
+    def oldest(self) -> float | None:
+        """Return when the oldest frame was published that waits to be taken; None when none does."""
+        return self._queue[0].published_at if self._queue else None
+
     def offer_volatile(self, session_id: str, message: Message) -> None:
         """Take a frame of which only the newest counts."""
         if self._topics is None or message.type in self._topics:

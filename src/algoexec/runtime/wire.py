@@ -25,10 +25,11 @@ TOPICS: Final = frozenset({*_NUMBERED, "candle_update", "pnl"})
 class Encoded:
     """A numbered frame without what differs per connection: `head` lacks `prev`, `cursor` and the brace.
 
-    `shared` keeps the whole of it for connections that stand at the same place.
+    `shared` keeps the whole of it for connections that stand at the same place. `published_at` is
+    when it went out to them, in monotonic seconds; None for one that was read from the journal.
     """
 
-    __slots__ = ("head", "number", "session_id", "shared", "type")
+    __slots__ = ("head", "number", "published_at", "session_id", "shared", "type")
 
     def __init__(self, session_id: str, number: int, kind: str, head: str) -> None:
         """Hold what `encode` made."""
@@ -36,6 +37,7 @@ class Encoded:
         self.number: Final = number
         self.type: Final = kind
         self.head: Final = head
+        self.published_at: float | None = None
         self.shared: Final[dict[tuple[int, str], Message]] = {}
 
 

@@ -32,6 +32,15 @@ class Clock:
         self.at = max(self.at, at)
 
 
+def test_what_is_left_is_that_of_the_narrowest_limit() -> None:
+    windows = RateWindows(SMALL)
+    assert windows.left(1_000.0) == 1
+    windows.spend(1_000.0)
+    assert windows.left(1_000.0) == pytest.approx(2 / 3)
+    assert windows.left(1_002.0) == pytest.approx(4 / 5), "the second is over, the ten seconds are not"
+    assert windows.left(1_011.0) == 1
+
+
 def send_all(windows: RateWindows, waits: list[float]) -> list[float]:
     """Make a call after each pause, as soon as the windows allow it; return when each was made."""
     now, made = 1_000.0, list[float]()

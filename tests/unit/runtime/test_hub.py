@@ -506,3 +506,21 @@ async def test_a_client_that_drops_200_times_has_what_one_that_never_dropped_has
         own = [frame for frame in got if frame["session_id"] == one]
         assert [frame["seq"] for frame in own] == sorted(frame["seq"] for frame in own)
         assert [frame["prev"] for frame in own] == [0, *(frame["seq"] for frame in own)][: len(own)]
+
+
+async def test_lag_is_the_age_of_what_somebody_still_waits_for() -> None:
+    world = World()
+    world.create("a")
+    async with world.watch() as slow, reading(world.watch()) as quick:
+        await quick.next()
+        async for _ in slow.beginning():
+            pass
+        assert world.hub.lag() == 0
+        world.tell("a", "alert")
+        world.clock.at += timedelta(seconds=2)
+        world.tell("a", "alert")
+        await quick.take(2)
+        assert world.hub.lag() == 2
+        await slow.take()
+        assert world.hub.lag() == 0
+    assert world.hub.lag() == 0

@@ -77,6 +77,10 @@ class RateWindows:
         """Count a call that is made now."""
         self._calls.append(now)
 
+    def left(self, now: float) -> float:
+        """Return what is left of the limit that has least left: 1 is all of it."""
+        return min(1 - sum(at > now - limit.seconds for at in self._calls) / limit.calls for limit in self._limits)
+
     def halve(self, now: float) -> None:
         """Take only half of each limit for a minute."""
         self._halved_until = now + PENALTY
@@ -123,6 +127,10 @@ class RateGovernor:
             heapify(self._queue)
             if self._queue:
                 self._queue[0].turn.set()
+
+    def left(self) -> float:
+        """Return what is left of the allowance: 1 is all of it."""
+        return self._windows.left(self._now())
 
     def penalise(self) -> None:
         """The broker answered 429: take half for a minute."""

@@ -68,6 +68,12 @@ class _Access:
             PortfolioFeed(stream, token),
         )
 
+    def budget(self) -> dict[str, float]:
+        left: dict[str, float] = {group.value: 1.0 for group in RateGroup}
+        for (_, group), governor in self._governors.items():
+            left[group.value] = min(left[group.value], governor.left())
+        return left
+
     async def aclose(self) -> None:
         await self.http.aclose()
         await self._orders_http.aclose()
@@ -129,6 +135,10 @@ class UpstoxVenue(Venue):
         """Return the account of this credential."""
         return self._access.broker(token)
 
+    def budget(self) -> dict[str, float]:
+        """Return what is left of the rate limits, by group, for the credential that has least."""
+        return self._access.budget()
+
     async def aclose(self) -> None:
         """Close the connections. Feeds end with the tasks that run them."""
         await self._access.aclose()
@@ -186,6 +196,10 @@ class SimulatorVenue(Venue):
     def broker(self, token: AccessToken) -> UpstoxBroker:
         """Return the account of this credential."""
         return self._access.broker(token)
+
+    def budget(self) -> dict[str, float]:
+        """Return what is left of the rate limits, by group, for the credential that has least."""
+        return self._access.budget()
 
     async def aclose(self) -> None:
         """Stop the clock and close the connections. Feeds end with the tasks that run them."""

@@ -2,14 +2,13 @@
 
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from algoexec.api.dependencies import Given, Options, Reader, Sessions
+from algoexec.api.dependencies import Given, Options, Reader
 from algoexec.api.errors import ApiProblem, problems
-from algoexec.api.metrics import CONTENT_TYPE, Metrics
+from algoexec.api.metrics import CONTENT_TYPE, render
 from algoexec.engine.effects import Status
-from algoexec.runtime.views import Dependency
 
 router = APIRouter(tags=["service"])
 
@@ -49,7 +48,7 @@ class Readiness(BaseModel):
     version: str
     store: DependencyOut
     venue: DependencyOut
-    redis: DependencyOut | None = Field(description="The bridge to Redis; null when there is none.")
+    redis: DependencyOut | None = Field(default=None, description="The bridge to Redis; null when there is none.")
     sessions: dict[Status, int] = Field(description="How many sessions of this process stand where.")
 
 
@@ -67,21 +66,18 @@ async def is_alive() -> Alive:
 )
 async def is_ready(services: Given, options: Options, response: Response) -> Readiness:
     """Return what the service depends on; 503 when it cannot write. No credential needed."""
-    health = services.registry.health()
-    redis = None if services.redis is None else services.redis()
-    if not health.store.ok:
+    needed = services.dependencies()
+    if not needed["store"].ok:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    is_whole = health.venue.ok and (redis is None or redis.ok)
+    is_whole = all(dependency.ok for dependency in needed.values())
     told: Literal["ready", "degraded", "unready"] = (
-        "unready" if not health.store.ok else "ready" if is_whole else "degraded"
+        "unready" if not needed["store"].ok else "ready" if is_whole else "degraded"
     )
     return Readiness(
         status=told,
         version=options.version,
-        store=_out(health.store),
-        venue=_out(health.venue),
-        redis=None if redis is None else _out(redis),
-        sessions=health.sessions,
+        **{name: DependencyOut.model_validate(dependency) for name, dependency in needed.items()},
+        sessions=services.registry.health().sessions,
     )
 
 
@@ -95,13 +91,8 @@ async def is_ready(services: Given, options: Options, response: Response) -> Rea
         **problems("unauthenticated", "forbidden"),
     },
 )
-async def get_metrics(request: Request, caller: Reader, registry: Sessions) -> Response:
+async def get_metrics(caller: Reader, services: Given) -> Response:
     """Return counts over all users; needs a service credential."""
     if caller.user_id is not None:
         raise ApiProblem("forbidden", "Metrics are for service credentials.")
-    metrics: Metrics = request.app.state.metrics
-    return Response(metrics.render(registry), media_type=CONTENT_TYPE)
-
-
-def _out(dependency: Dependency) -> DependencyOut:
-    return DependencyOut(ok=dependency.ok, detail=dependency.detail)
+    return Response(render(services), media_type=CONTENT_TYPE)
