@@ -63,6 +63,11 @@ class Exchange:
         """Return the market time."""
         return datetime.fromisoformat((await self._client.get("/sim/clock")).json()["now"])
 
+    async def until(self, moment: datetime) -> None:
+        """Return once it is `moment` at the exchange."""
+        while await self.now() < moment:  # noqa: ASYNC110 - one can only ask again
+            await asyncio.sleep(0.02)
+
     async def pause(self) -> None:
         """Let the market stand still."""
         await self._client.post("/sim/pause")

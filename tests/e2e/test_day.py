@@ -3,8 +3,9 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Sequence
-from datetime import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.e2e.books import journal_rebuilds
 from tests.e2e.days import write_generated_day
 from tests.e2e.proxy import CuttingProxy
-from tests.e2e.stack import ALGOEXEC, Service, all_pages, begin, service, simulator
+from tests.e2e.stack import ALGOEXEC, Exchange, Service, all_pages, begin, service, simulator
 from tests.e2e.watching import Client, comparable
 
 GOLDEN = ("2019-02-01", "2019-05-20", "2019-05-21")
@@ -44,15 +45,14 @@ async def test_a_morning_played_fast_gives_the_signals_of_its_recording(generate
 
 async def test_cuts_of_the_feed_and_a_killed_service_change_no_signal(generated: Path, tmp_path: Path) -> None:
     with simulator(f"--day={generated}", "--at=09:14", "--speed=30", "--paced") as broker:
-        async with CuttingProxy(broker.url) as proxy, service(tmp_path, proxy.url) as running:
+        async with behind_a_proxy(broker.url, tmp_path) as (exchange, proxy, running):
             session = await begin(running)
             client = Client(running, session["id"])
             following = asyncio.create_task(client.follow())
             await client.candle_closed(time(9, 32))
             proxy.cut()
             await client.candle_closed(time(9, 34))
-            running.kill()
-            await running.start()
+            await away(running, exchange)
             await client.candle_closed(time(9, 50))
             following.cancel()
             assert proxy.cuts == 1
@@ -88,28 +88,39 @@ async def test_a_recorded_day_with_five_cuts_and_a_kill_gives_the_same_signals(
     day = shared_data / "golden_days" / "2019-05-21"
     cuts = (time(9, 36), time(10, 6), time(11, 7), time(12, 21), time(14, 36))
     with simulator(f"--day={day}", "--at=09:05", "--speed=60", "--paced") as broker:
-        async with CuttingProxy(broker.url) as proxy, service(tmp_path, proxy.url) as running:
+        async with behind_a_proxy(broker.url, tmp_path) as (exchange, proxy, running):
             session = await begin(running)
             client = Client(running, session["id"])
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(client.follow())
-                tasks.create_task(disturb(client, running, proxy, cuts, kill_after=2))
+                for number, clock in enumerate(cuts):
+                    await client.candle_closed(clock)
+                    proxy.cut()
+                    if number == 1:
+                        await client.candle_closed(time(10, 32))
+                        await away(running, exchange)
             assert proxy.cuts == len(cuts)
             assert comparable(client.lines()) == comparable(expected(day))
     await journal_rebuilds(tmp_path)
 
 
-async def disturb(
-    client: Client, running: Service, proxy: CuttingProxy, cuts: Sequence[time], *, kill_after: int
-) -> None:
-    """Cut the feed at each of `cuts`; after the cut number `kill_after` kill the service, too."""
-    for number, clock in enumerate(cuts, start=1):
-        await client.candle_closed(clock)
-        proxy.cut()
-        if number == kill_after:
-            await client.candle_closed(time(10, 32))
-            running.kill()
-            await running.start()
+@asynccontextmanager
+async def behind_a_proxy(url: str, data: Path) -> AsyncIterator[tuple[Exchange, CuttingProxy, Service]]:
+    """Run a service whose way to the simulator can be cut."""
+    async with Exchange(url) as exchange, CuttingProxy(url) as proxy, service(data, proxy.url) as running:
+        yield exchange, proxy, running
+
+
+async def away(running: Service, exchange: Exchange) -> None:
+    """Kill the service, and let the market go on without it for two minutes.
+
+    Then it waits until the service is back: a slow machine's start must not cost another poll.
+    """
+    running.kill()
+    await exchange.until(await exchange.now() + timedelta(minutes=2))
+    await exchange.pause()
+    await running.start()
+    await exchange.resume()
 
 
 async def whole_day(running: Service) -> Client:

@@ -31,11 +31,6 @@ class Trading(NamedTuple):
         await self.running.start()
         await self.exchange.resume()
 
-    async def clock(self, moment: datetime) -> None:
-        """Return once it is `moment` at the exchange."""
-        while await self.exchange.now() < moment:  # noqa: ASYNC110 - one can only ask again
-            await asyncio.sleep(0.02)
-
     async def orders(self) -> int:
         """Return how many orders the exchange has had."""
         return len((await self.exchange.book())["orders"])
@@ -63,7 +58,7 @@ async def killed_at_random_moments(
         day = (await here.exchange.now()).astimezone(IST).date()
         begins, ends = (datetime.combine(day, clock, IST) for clock in (since, until))
         for moment in sorted(begins + random.random() * (ends - begins) for _ in range(kills)):
-            await here.clock(moment)
+            await here.exchange.until(moment)
             await here.restart()
 
 
@@ -76,7 +71,7 @@ async def killed_while_ordering(data: Path, kills: int, *, seed: int, speed: flo
             async with asyncio.timeout(600):
                 while await here.orders() < wanted:  # noqa: ASYNC110 - one can only ask again
                     await asyncio.sleep(0.005)
-            await here.clock(await here.exchange.now() + timedelta(seconds=random.expovariate(1)))
+            await here.exchange.until(await here.exchange.now() + timedelta(seconds=random.expovariate(1)))
             if random.random() < 0.3:
                 here.running.kill()
                 here.running.spawn()
