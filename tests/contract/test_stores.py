@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -327,11 +328,24 @@ class TestProjections:
     async def test_progress_is_kept_by_session(self, stores: Stores) -> None:
         assert await stores.projections.projected("s1") == 0
 
-        await self.project(stores, entry(7), entry(4, session="s2"))
+        await self.project(stores, *(entry(n) for n in range(1, 8)), *(entry(n, session="s2") for n in range(1, 5)))
         await self.project(stores)
 
         assert await stores.projections.projected("s1") == 7
         assert await stores.projections.projected("s2") == 4
+
+    async def test_progress_does_not_pass_what_is_missing(self, stores: Stores) -> None:
+        """A database that has crashed may lack what it had confirmed."""
+        project = partial(stores.projections.project, "v1", BANK_NIFTY, "u1")
+        assert await project([entry(1), entry(2), entry(1, session="s2")]) == frozenset()
+
+        lacking = [entry(n, signal(f"s1-{n}-0", n)) for n in (4, 5)]
+        assert await project([*lacking, entry(2, session="s2"), entry(9, session="s3")]) == {"s1", "s3"}
+
+        assert [await stores.projections.projected(id_) for id_ in ("s1", "s2", "s3")] == [2, 2, 0]
+        assert len((await stores.projections.signals(ALL)).items) == 2, "they are stored all the same"
+        assert await project([entry(3), *lacking]) == frozenset()
+        assert await stores.projections.projected("s1") == 5
 
     async def test_times_bound_a_list_from_below_inclusively(self, stores: Stores) -> None:
         await self.project(stores, *(entry(n, signal(f"s1-{n}-0", n)) for n in range(1, 6)))

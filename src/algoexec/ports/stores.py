@@ -196,10 +196,13 @@ class Projections(Protocol):
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
-    ) -> None:
+    ) -> frozenset[str]:
         """Store what the frames of `entries` hold and remember the last seq of each session.
 
         A candle of better provenance is not replaced by a worse one: sessions share candles.
+
+        Returns the sessions of which entries before these are missing, because the database has
+        crashed since they were stored, or fails over: their last seq stays as it is.
         """
 
     async def projected(self, session_id: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -82,13 +82,23 @@ class Projector:
         statuses, self._statuses = self._statuses, {}
         store = self._stores
         for (venue, underlying, user_id), group in entries.items():
-            if not await self._insist(partial(store.projections.project, venue, underlying, user_id, group)):
+            if not await self._insist(partial(self._project, venue, underlying, user_id, group)):
                 self._behind.update(entry.session_id for entry in group)
         for state in states.values():
             await self._insist(partial(store.snapshots.save, state, self._clock.now()))
         for state, account in statuses.values():
             args = (state.session_id, state.status, state.reason, account)
             await self._insist(partial(store.sessions.set_status, *args))
+
+    async def _project(
+        self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
+    ) -> None:
+        """Project entries, and what a crash of the database has lost of those before them."""
+        projections, journal = self._stores.projections, self._stores.journal
+        for session_id in await projections.project(venue, underlying, user_id, entries):
+            _log.warning("the lists have lost what they had", session_id=session_id)
+            lost = await journal.read(session_id, after=await projections.projected(session_id))
+            await projections.project(venue, underlying, user_id, lost)
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> bool:
         """Write until it is written, for the same again changes nothing; False when it is refused for good."""

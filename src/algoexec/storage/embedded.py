@@ -20,12 +20,18 @@ from algoexec.domain.errors import StoreError
 from algoexec.storage.mongod_binary import find_mongod
 from algoexec.storage.mongod_pidfile import PidFile, Running, started_at
 from algoexec.storage.replica_set import answers_for, become_primary
+from algoexec.telemetry import logger
 
 START_TIMEOUT: Final = 30.0
 STOP_TIMEOUT: Final = 10.0
 PORT_TIMEOUT: Final = 2.0
 POLL: Final = 0.01
+LOOK_EVERY: Final = 1.0
+"""Seconds between looks at whether the server is still there."""
 HOST: Final = "127.0.0.1"
+
+
+_log = logger("mongod")
 
 
 class MongodFailed(StoreError):
@@ -94,6 +100,21 @@ class EmbeddedMongod:
         self._process, self._is_ours = None, False
         self._pid_file.close(running)
 
+    async def keep(self) -> None:
+        """Start the server again whenever it has died, until cancelled: its clients wait at the same address."""
+        uri = self.uri
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._running is not None and self._running.is_alive():
+                continue
+            _log.error("the private MongoDB has died", folder=str(self._folder))
+            try:
+                if await self.start() != uri:
+                    _log.critical("the private MongoDB has moved; restart the service", uri=self.uri)
+                    return
+            except StoreError as error:
+                _log.error("the private MongoDB does not start", error=str(error))
+
     async def _adopt(self, left: Running) -> bool:
         """Use a server that still runs for this folder; end one that does not answer."""
         if not left.is_alive():
@@ -153,10 +174,16 @@ class EmbeddedMongod:
 
 @contextlib.asynccontextmanager
 async def embedded_mongod(folder: Path) -> AsyncIterator[str]:
-    """Serve `folder` while the block runs, and hand out the URI."""
+    """Serve `folder` while the block runs, and hand out the URI. A server that dies is started again."""
     server = EmbeddedMongod(folder)
     try:
-        yield await server.start()
+        uri = await server.start()
+        keeping = asyncio.create_task(server.keep())
+        try:
+            yield uri
+        finally:
+            keeping.cancel()
+            await asyncio.wait((keeping,))
     finally:
         await server.stop()
 

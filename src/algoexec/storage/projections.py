@@ -50,8 +50,8 @@ RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Prov
 class MongoProjections:
     """Projections in MongoDB.
 
-    Written without waiting for a majority or the disk: a lost tail is projected again, and
-    progress, which is written last, cannot outlive what it vouches for.
+    Written without waiting for a majority or the disk: progress, which is written last, cannot
+    outlive what it vouches for, so a lost tail is noticed by what it lacks, and projected again.
     """
 
     def __init__(self, collections: Collections) -> None:
@@ -67,22 +67,35 @@ class MongoProjections:
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
-    ) -> None:
-        """Store what the frames of `entries` hold and remember the last seq of each session."""
+    ) -> frozenset[str]:
+        """Store what the frames of `entries` hold and remember the last seq of each session.
+
+        Returns the sessions of which entries before these are missing.
+        """
         writes: dict[str, tuple[AsyncCollection[Document], list[Write]]] = {}
-        last: dict[str, int] = {}
+        seqs: dict[str, list[int]] = {}
         for entry in entries:
-            last[entry.session_id] = max(entry.record.seq, last.get(entry.session_id, 0))
+            seqs.setdefault(entry.session_id, []).append(entry.record.seq)
             for collection, write in self._writes(venue, underlying, user_id, entry):
                 writes.setdefault(collection.name, (collection, []))[1].append(write)
-        progress = [UpdateOne({"_id": id_}, {"$max": {"seq": seq}}, upsert=True) for id_, seq in last.items()]
         with answered():
             for collection, batch in writes.values():
                 # In order: a candle that is repaired twice ends as it was repaired last, a day begins before it locks.
                 is_ordered = collection in (self._candles, self._days.collection)
                 await collection.bulk_write(batch, ordered=is_ordered)
-            if progress:
-                await self._progress.bulk_write(progress, ordered=False)
+            return await self._advance(seqs)
+
+    async def _advance(self, seqs: Mapping[str, Sequence[int]]) -> frozenset[str]:
+        """Remember how far sessions are projected; return those that were not projected up to here before."""
+        if not seqs:
+            return frozenset()
+        marks = [_mark(session_id, min(own), max(own)) for session_id, own in seqs.items()]
+        made = await self._progress.bulk_write(marks, ordered=False)
+        if made.matched_count + made.upserted_count == len(marks):
+            return frozenset()
+        wanted = {"_id": {"$in": list(seqs)}}
+        done = {found["_id"]: found["seq"] async for found in self._progress.find(wanted)}
+        return frozenset(id_ for id_, own in seqs.items() if done.get(id_, 0) < max(own))
 
     async def projected(self, session_id: str) -> int:
         """Return the last seq that was projected, 0 for none."""
@@ -185,6 +198,13 @@ class MongoProjections:
 
 def _lax(collection: AsyncCollection[Document]) -> AsyncCollection[Document]:
     return collection.with_options(write_concern=WriteConcern(w=1))
+
+
+def _mark(session_id: str, first: int, last: int) -> UpdateOne:
+    """Move a session's progress on, if it has come up to `first`."""
+    if first == 1:
+        return UpdateOne({"_id": session_id}, {"$max": {"seq": last}}, upsert=True)
+    return UpdateOne({"_id": session_id, "seq": {"$gte": first - 1}}, {"$max": {"seq": last}})
 
 
 def _upsert(document: Document) -> ReplaceOne[Document]:

@@ -37,9 +37,12 @@ class Recorder:
             raise self.failing[kind, session_id]
         self.writes.append((kind, what))
 
-    async def project(self, venue: str, underlying: Any, user_id: str, entries: Sequence[JournalEntry]) -> None:
+    async def project(
+        self, venue: str, underlying: Any, user_id: str, entries: Sequence[JournalEntry]
+    ) -> frozenset[str]:
         self._note("entries", entries[0].session_id, [one.record.seq for one in entries])
-        await self._project(venue, underlying, user_id, entries)
+        behind: frozenset[str] = await self._project(venue, underlying, user_id, entries)
+        return behind
 
     async def save(self, kept: EngineState, recorded_at: datetime) -> None:
         self._note("snapshot", kept.session_id, kept.seq)
@@ -77,6 +80,23 @@ async def test_entries_are_projected_in_their_order() -> None:
 
 
 @warped
+async def test_what_a_crashed_database_has_lost_is_projected_again() -> None:
+    recorder = Recorder()
+    entries = [entry(seq, reading(seq)) for seq in range(1, 7)]
+    await recorder.stores.journal.append(entries)
+    async with projecting(recorder) as projector:
+        projector.project(state(), entries[:4])
+        await projector.settled()
+        recorder.stores.projections._progress["s1"] = 2
+        recorder.stores.projections._readings.popitem()
+        projector.project(state(), entries[4:])
+        await projector.settled()
+    assert recorder.writes == [("entries", [1, 2, 3, 4]), ("entries", [5, 6]), ("entries", [3, 4, 5, 6])]
+    assert await recorder.stores.projections.projected("s1") == 6
+    assert len(recorder.stores.projections._readings) == 6
+
+
+@warped
 async def test_of_several_snapshots_only_the_newest_is_written() -> None:
     recorder = Recorder()
     async with projecting(recorder) as projector:
@@ -95,9 +115,9 @@ async def test_a_session_is_over_for_the_lists_only_once_all_that_it_said_is_in_
     async with projecting(recorder) as projector:
         projector.status(over, None)
         projector.snapshot(over)
-        projector.project(over, [entry(7, reading(7))])
+        projector.project(over, [entry(1, reading(1))])
         await projector.settled()
-        assert recorder.writes == [("entries", [7]), ("snapshot", 7), ("status", Status.STOPPED)]
+        assert recorder.writes == [("entries", [1]), ("snapshot", 7), ("status", Status.STOPPED)]
 
 
 @warped

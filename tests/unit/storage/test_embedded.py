@@ -115,6 +115,22 @@ class TestStart:
         assert left is not None
         assert not is_alive(left.pid)
 
+    async def test_in_the_block_it_is_started_again_after_a_crash(self, tmp_path: Path, server: EmbeddedMongod) -> None:
+        async with embedded_mongod(tmp_path) as uri:
+            await count(uri, add=True)
+            for _ in range(2):
+                left = PidFile(tmp_path / "mongod.pid").read()
+                assert left is not None
+                os.kill(left.pid, signal.SIGKILL)
+                async with asyncio.timeout(60):
+                    while PidFile(tmp_path / "mongod.pid").read() in (left, None):  # noqa: ASYNC110 - a file tells nobody
+                        await asyncio.sleep(0.05)
+                async with AsyncMongoClient[dict[str, Any]](uri) as client:  # it waits until somebody is there
+                    assert await client["x"]["y"].count_documents({}) == 1
+            left = PidFile(tmp_path / "mongod.pid").read()
+        assert left is not None
+        assert not is_alive(left.pid)
+
 
 class TestSharing:
     async def test_another_process_borrows_it_and_leaves_it_running(self, server: EmbeddedMongod) -> None:

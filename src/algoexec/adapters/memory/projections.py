@@ -46,13 +46,18 @@ class MemoryProjections:
 
     async def project(
         self, venue: str, underlying: InstrumentKey, user_id: str, entries: Sequence[JournalEntry]
-    ) -> None:
-        """Keep what the frames of `entries` hold and the last seq of each session."""
+    ) -> frozenset[str]:
+        """Keep what the frames of `entries` hold and the last seq of each session; return those with a gap before."""
         self._reach.check()
+        behind: set[str] = set()
         for entry in entries:
             self._keep(venue, underlying, user_id, entry)
             done = self._progress.get(entry.session_id, 0)
-            self._progress[entry.session_id] = max(done, entry.record.seq)
+            if entry.record.seq > done + 1:
+                behind.add(entry.session_id)
+            elif entry.session_id not in behind:
+                self._progress[entry.session_id] = max(done, entry.record.seq)
+        return frozenset(behind)
 
     async def projected(self, session_id: str) -> int:
         """Return the last seq that was projected, 0 for none."""
