@@ -1,10 +1,13 @@
 """Sessions that trade live at a simulator which misbehaves, and on paper at one that does not."""
 
+import logging
+from dataclasses import replace
+
 import pytest
 
 from algoexec.engine.effects import Status
 from algoexec.engine.events import Mode
-from tests.e2e.trading import Traded, simulated, trade_at
+from tests.e2e.trading import RULES, Traded, simulated, trade_at
 
 SPEED = 30.0
 
@@ -23,6 +26,11 @@ FAULTS = {
 """Each shipped fault script, and the part of the day in which it strikes."""
 
 
+OVER = {"complete", "cancelled", "rejected"}
+
+logger = logging.getLogger(__name__)
+
+
 def must_be_sound(traded: Traded) -> None:
     """Check what must be true whatever the broker did."""
     assert traded.state.status is Status.STOPPED
@@ -30,15 +38,19 @@ def must_be_sound(traded: Traded) -> None:
     assert traded.lowest_net() >= 0, "the account was short"
     assert len(traded.placed) == len(set(traded.placed)), "an intent became two orders"
     assert set(traded.placed) <= set(traded.submitted), "the exchange has an order that nobody wanted"
+    assert {order["status"] for order in traded.book["orders"]} <= OVER, "an order was left behind"
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("protected", [False, True], ids=["plain", "protected"])
 @pytest.mark.parametrize("script", FAULTS)
-async def test_a_live_session_gets_through_every_fault(script: str) -> None:
+async def test_a_live_session_gets_through_every_fault(script: str, protected: bool) -> None:
     start, until = FAULTS[script]
     async with simulated(start, SPEED, [script]) as running:
-        traded = await trade_at(running, until=until)
+        traded = await trade_at(running, until=until, rules=replace(RULES, protective_order=protected))
+    reasons = [trade.reason for trade in traded.closed]
+    logger.info("%s %s %s %s %s", script, protected, reasons, traded.longest_exit_s(), dict(traded.alerts))
     must_be_sound(traded)
     # Locked out at its first order, a session needs another token: it begins nothing more.
     assert traded.closed or script == "locked-out", "nothing was traded: nothing was tried"
