@@ -64,16 +64,23 @@ class ManualClock:
 
 @dataclass
 class StillClock:
-    """Market time that stands still."""
+    """Market time that stands still until it is moved."""
 
     at: datetime = MARKET_TIME
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now(self) -> datetime:
         return self.at
 
+    def move(self, seconds: float) -> None:
+        """Let some time pass at once."""
+        self.at += timedelta(seconds=seconds)
+        self.moved.set()
+        self.moved = asyncio.Event()
+
     async def wait_until(self, at: datetime) -> None:
-        if at > self.at:
-            await asyncio.Event().wait()
+        while at > self.at:
+            await self.moved.wait()
 
 
 class ScriptedFeed:

@@ -165,6 +165,31 @@ class TestGettingOut:
                 again = await local.delete(at.path, params=params)
                 assert (again.status_code, again.json()["status"]) == (202, "STOPPING")
 
+    async def test_what_is_held_can_be_taken_over(self) -> None:
+        async with held() as at, at.service.client() as local:
+            both = await local.delete(at.path, params={"flatten": True, "hand_over": True})
+            fields = [error["field"] for error in problem(both, 422, "invalid-request")["errors"]]
+            assert fields == ["query.flatten", "query.hand_over"]
+            assert (await local.get(at.path)).json()["trading"]["position"]["stage"] == "IN_TRADE"
+
+            answer = await local.delete(at.path, params={"hand_over": True})
+
+            assert (answer.status_code, answer.json()["status"]) == (202, "STOPPING")
+            at.service.venue.clock.move(2.0)  # no quote comes: it is valued at its stop
+            stopped = await shows(local, at.path, lambda one: one["status"] == "STOPPED")
+            assert stopped["reason"] == "handed_over"
+            assert stopped["trading"]["position"]["stage"] == "NEUTRAL"
+            assert at.service.venue.placed == [], "nothing is sold"
+            await eventually(lambda: not at.service.registry._running._runners)
+            [trade] = (await local.get("/trades")).json()["items"]
+            assert (trade["reason"], trade["external_units"]) == ("HANDED_OVER", at.units)
+            assert trade["net"] == stopped["trading"]["tally"]["realised"]
+
+    async def test_nothing_held_is_handed_over_as_any_session_ends(self, local: httpx.AsyncClient) -> None:
+        session = await begin(local)
+        ended = await local.delete(f"/sessions/{session['id']}", params={"hand_over": True})
+        assert (ended.status_code, ended.json()["reason"]) == (200, "requested")
+
     async def test_flattened_it_goes_on(self) -> None:
         async with held() as at, at.service.client() as local:
             key = {"Idempotency-Key": "once"}

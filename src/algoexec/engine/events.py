@@ -45,6 +45,8 @@ class StopReason(StrEnum):
     REQUESTED = "requested"
     DAY_OVER = "day_over"
     VENUE_GONE = "venue_gone"
+    HANDED_OVER = "handed_over"
+    """A person watches what it held from here."""
     FAILED = "failed"
     """It could not go on; what it held was got out of first."""
 

@@ -39,6 +39,7 @@ from algoexec.engine.trading.flow import (
     consider_all,
     flatten,
     forbid_entries,
+    hand_over,
     held_options,
     is_flat,
     next_due,
@@ -304,13 +305,16 @@ def _pass_deadline(draft: Draft) -> None:
 
 
 def _stop(draft: Draft, reason: StopReason) -> None:
-    """End the session as soon as it is flat."""
-    if draft.state.stopping is None:
+    """End the session as soon as it is flat; a person may take what it holds even then."""
+    if draft.state.stopping is None or reason is StopReason.HANDED_OVER:
         draft.change(stopping=reason)
     if is_flat(draft.state):
         return
     draft.move_to(Status.STOPPING, draft.state.stopping.value if draft.state.stopping else None)
-    flatten(draft, Refusal.STOPPING)
+    if draft.state.stopping is StopReason.HANDED_OVER:
+        hand_over(draft)
+    else:
+        flatten(draft, Refusal.STOPPING)
 
 
 def _fail(draft: Draft, detail: str) -> None:

@@ -230,17 +230,20 @@ class Registry:
         self._shell.projector.status(runner.state, account)
         return view
 
-    async def stop(self, session_id: str, *, flatten: bool = False) -> SessionView:
-        """End the session as soon as it is flat; what it holds is sold first, if `flatten` says that it may be.
+    async def stop(self, session_id: str, *, flatten: bool = False, hand_over: bool = False) -> SessionView:
+        """End the session as soon as it is flat.
+
+        What it holds is sold first, if `flatten` says that it may be, or with `hand_over` left to the person.
 
         Raises:
             PositionOpen: it holds something, or an order of it is working.
         """
         state = (await self._runner(session_id)).state
         trade = None if state.trading is None else state.trading.trade
-        if trade is not None and state.stopping is None and not flatten:
+        if trade is not None and state.stopping is None and not (flatten or hand_over):
             raise PositionOpen(f"{trade.stage}: {trade.open_units} units of {trade.option.name} are held")
-        view = await self._command(session_id, StopRequested(reason=StopReason.REQUESTED))
+        reason = StopReason.HANDED_OVER if hand_over and trade is not None else StopReason.REQUESTED
+        view = await self._command(session_id, StopRequested(reason=reason))
         with suppress(TimeoutError):  # it has ended all the same; the lists follow
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
                 await self._shell.projector.settled()

@@ -129,13 +129,20 @@ async def stop_session(
     response: Response,
     *,
     flatten: Annotated[bool, Query(description="Sell what is held first; the session ends when it is flat.")] = False,
+    hand_over: Annotated[
+        bool, Query(description="Leave what is held to you: it is not sold, and not watched any more.")
+    ] = False,
 ) -> SessionOut:
     """End the session for good; its token is deleted. What it saw, did and traded stays.
 
     With a position or a working order it goes on, unless `flatten` says that everything may be
-    sold: then the answer is `202`, and the session is STOPPING until fills say that it is flat.
+    sold: then the answer is `202`, and the session is STOPPING until fills say that it is flat. With
+    `hand_over` instead, working entries and exits are withdrawn, and it ends once that is sure; a stop
+    that rests at the exchange stays there, an alert `HANDED_OVER` says which.
     """
-    return _under_way(await registry.stop(session.row.id, flatten=flatten), response)
+    if flatten and hand_over:
+        raise missing("query.flatten", "query.hand_over", why="one of them: sell what is held, or leave it to you")
+    return _under_way(await registry.stop(session.row.id, flatten=flatten, hand_over=hand_over), response)
 
 
 @router.post(

@@ -26,6 +26,7 @@ class OrderPhase(StrEnum):
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
     NOT_SENT = "NOT_SENT"
+    HANDED_OVER = "HANDED_OVER"
     REFUSED = "REFUSED"
 
 
@@ -79,7 +80,8 @@ class OrderState(BaseModel):
     purpose: Purpose
     phase: OrderPhase = Field(
         description="UNKNOWN: sent, and whether it arrived is being looked up. REJECTED: by the broker. NOT_SENT: it "
-        "never reached the broker. REFUSED: a signal that became no order, `reason` and `message` say why."
+        "never reached the broker. HANDED_OVER: it goes on resting at the exchange, and is yours. REFUSED: a signal "
+        "that became no order, `reason` and `message` say why."
     )
     instrument: str | None
     side: Side | None = Field(description="null when refused.")
@@ -175,7 +177,9 @@ class TradeOut(BaseModel):
     r: float = Field(description="The net result in units of the risk taken.")
     mfe: float | None = Field(description="Best mark against the entry, rupees a unit; null: none came.")
     mae: float | None = Field(description="Worst mark against the entry, rupees a unit; null: none came.")
-    external_units: int = Field(description="Units that somebody else sold; their price is an estimate.")
+    external_units: int = Field(
+        description="Units that somebody else sold, or that were handed over; their price is an estimate."
+    )
 
     @classmethod
     def of(cls, stored: StoredTrade) -> Self:
@@ -189,7 +193,7 @@ class PositionOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    stage: str = Field(description="NEUTRAL, ENTERING, IN_TRADE or EXITING.")
+    stage: str = Field(description="NEUTRAL, ENTERING, IN_TRADE, EXITING or HANDING_OVER.")
     trade_id: str | None
     instrument: str | None
     open_units: int

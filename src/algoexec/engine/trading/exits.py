@@ -6,13 +6,10 @@ from typing import Final
 
 from algoexec.domain.calendar import IST, ist, ist_minute
 from algoexec.domain.signals import Side as SignalSide
-from algoexec.engine.effects import ReadFunds, ReadPosition, Severity, TradeClosed
+from algoexec.engine.effects import ReadPosition, Severity
 from algoexec.engine.events import PositionRead
 from algoexec.engine.trading.drafting import (
     at_limit,
-    cancel,
-    cancel_due,
-    change_trading,
     keep,
     reprice,
     submit,
@@ -20,16 +17,17 @@ from algoexec.engine.trading.drafting import (
     trading_of,
 )
 from algoexec.engine.trading.entries import pursue_entry
+from algoexec.engine.trading.ladder import offer, press
 from algoexec.engine.trading.marks import IndexMark, OptionMark
-from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
+from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.protection import pursue_stop, stop_terms, wants_stop, withdraw
-from algoexec.engine.trading.rules import EXIT_LADDER, TradeRules
-from algoexec.engine.trading.sizing import exit_limit, parts, to_tick_down, to_tick_up
+from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.sizing import parts, to_tick_down, to_tick_up
 from algoexec.engine.trading.trade import ExitReason, Fills, Stage, Trade
 from algoexec.engine.transition import Draft
 
-_DEEPER_PCT: Final = 3.0
-"""How much cheaper an exit is offered than last time when no quote says what is paid now."""
+_ASK_CLOSED: Final = timedelta(minutes=1)
+"""Between questions for the position once the market is closed: the broker may square it off."""
 
 
 def watch(draft: Draft, index: IndexMark | None, mark: OptionMark) -> None:
@@ -43,7 +41,7 @@ def watch(draft: Draft, index: IndexMark | None, mark: OptionMark) -> None:
         before, trade = trade.stop, keep(draft, _followed(trade, value, trading.rules))
         if trade.stop != before:
             tell_position(draft)
-    if trade.stage is Stage.EXITING:
+    if trade.is_ending:
         return
     reason = _reason_to_leave(trade, index, value, draft.at, trading.rules)
     if reason is not None:
@@ -53,7 +51,7 @@ def watch(draft: Draft, index: IndexMark | None, mark: OptionMark) -> None:
 def leave(draft: Draft, reason: ExitReason) -> None:
     """Begin to get out; the first reason stays."""
     trade = trading_of(draft).trade
-    if trade is None or trade.stage is Stage.EXITING:
+    if trade is None or trade.is_ending:
         return
     keep(draft, begun_to_leave(trade, reason, draft.at))
     tell_position(draft)
@@ -80,7 +78,7 @@ def opened(trade: Trade, at: datetime, rules: TradeRules) -> Trade:
 def pursue_exit(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
     """Do the next thing that gets the trade flat."""
     trade = pursue_stop(draft, pursue_entry(draft, trade))
-    return ask_if_due(draft, _press(draft, trade, mark))
+    return ask_if_due(draft, press(draft, trade, mark))
 
 
 def ask_if_due(draft: Draft, trade: Trade) -> Trade:
@@ -96,7 +94,7 @@ def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
     """Offer what is ours and still there: the broker's units may be the person's own, too.
 
     While the trade is held it is offered as a stop that rests, if that is wanted; what is left is
-    sold, and what rests is changed into that.
+    sold, and what rests is changed into that. Once the market is closed nothing is offered.
     """
     rules = trading_of(draft).rules
     trade = replace(trade, waits_for_position=False)
@@ -106,6 +104,8 @@ def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
     trade = reconcile(draft, trade, read)
     if trade.short_at is not None:
         return replace(trade, ask_at=trade.short_at + patience)
+    if draft.at >= draft.state.day.closes_at:
+        return replace(trade, ask_at=draft.at + _ASK_CLOSED)
     if not trade.open_units or not (trade.stage is Stage.EXITING or wants_stop(trade, rules)):
         return trade
     # The first exit may be followed at once; if that one is thrown out too, it must not become a storm.
@@ -113,7 +113,7 @@ def sell(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
     units, resting = trade.uncovered, trade.resting
     terms = stop_terms(trade, rules)
     if trade.stage is Stage.EXITING:
-        terms = at_limit(_offer(draft, trade, None, read.mark, rules))
+        terms = at_limit(offer(draft, trade, None, read.mark))
         for order in resting:
             trade = reprice(draft, trade, order, terms)
     for part in parts(units, trade.option.freeze_quantity, trade.option.lot):
@@ -137,59 +137,10 @@ def reconcile(draft: Draft, trade: Trade, read: PositionRead) -> Trade:
         return replace(trade, short_at=since)
     trade = replace(trade, short_at=None)
     if gone:
-        trade = _closed_by_others(draft, trade, gone, read)
+        trade = _gone(draft, trade, gone, read)
     if not trade.open_units and trade.stage is not Stage.EXITING:
         return begun_to_leave(trade, ExitReason.EXTERNALLY_CLOSED, draft.at)
     return trade
-
-
-def close(draft: Draft, trade: Trade) -> None:
-    """Write a flat trade down: only now is it reported closed."""
-    trading = trading_of(draft)
-    on = draft.at.astimezone(IST).date()
-    charges = trade.charges(on, trading.rules.brokerage).total
-    net = trade.gross() - charges
-    tally = trading.tally.closed(net)
-    change_trading(draft, trade=None, tally=tally, ended=(*trading.ended, trade))
-    draft.tell(_closed_trade(trade, draft.at, charges, net))
-    tell_position(draft)
-    draft.do(ReadFunds())
-
-
-def call_a_person(draft: Draft, trade: Trade) -> Trade:
-    """Call a person while an exit takes long, again and again."""
-    rules = trading_of(draft).rules
-    due = call_due(trade, rules)
-    if due is None or draft.at < due:
-        return trade
-    draft.alert(
-        Severity.CRITICAL,
-        "EXIT_STUCK",
-        f"{trade.open_units} units of {trade.option.name} are not sold yet ({trade.exit_reason}); "
-        "the exit goes on, look into the broker's app",
-    )
-    return replace(trade, called_at=draft.at)
-
-
-def call_due(trade: Trade, rules: TradeRules) -> datetime | None:
-    """Return when a person is to be called about an exit; None when there is no exit."""
-    if trade.exit_begun_at is None or trade.stage is not Stage.EXITING:
-        return None
-    if trade.called_at is not None:
-        return trade.called_at + timedelta(seconds=rules.call_every_s)
-    return trade.exit_begun_at + timedelta(seconds=(len(EXIT_LADDER) + 1) * rules.exit_patience_s)
-
-
-def exit_due(order: OwnOrder, rules: TradeRules, waits: int = 2) -> datetime | None:
-    """Return when an exit is to be offered cheaper; None while it rests, or only the broker can say something new.
-
-    The first wait ends with a quote to go by; the second without one.
-    """
-    if order.cancel_wanted:
-        return cancel_due(order, rules.exit_patience_s)
-    if order.phase is not Phase.WORKING or order.waits:
-        return None
-    return order.asked_at + timedelta(seconds=waits * rules.exit_patience_s)
 
 
 def ask_due(trade: Trade, rules: TradeRules) -> datetime | None:
@@ -257,83 +208,15 @@ def _followed(trade: Trade, value: float, rules: TradeRules) -> Trade:
     return replace(trade, stop=stop, trailed=True) if stop > trade.stop else trade
 
 
-def _press(draft: Draft, trade: Trade, mark: OptionMark | None) -> Trade:
-    """Offer working exits cheaper once they have had their time; all of them are one rung further then.
-
-    One that nobody takes even at the edge of the band may be stuck: it is withdrawn, and another follows.
-    """
-    rules = trading_of(draft).rules
-    has_quote = mark is not None and mark.value(draft.at, rules.quote_max_age_s) is not None
-    late = [order for order in trade.open_orders(Purpose.EXIT) if _is_late(draft, order, rules, has_quote=has_quote)]
-    if any(not order.cancel_wanted for order in late):
-        trade = replace(trade, rung=trade.rung + 1)
-    for order in late:
-        if order.cancel_wanted or trade.rung > len(EXIT_LADDER):
-            trade = cancel(draft, trade, order)
-        else:
-            trade = reprice(draft, trade, order, at_limit(_offer(draft, trade, order, mark, rules)))
-    return trade
-
-
-def _is_late(draft: Draft, order: OwnOrder, rules: TradeRules, *, has_quote: bool) -> bool:
-    due = exit_due(order, rules, waits=1 if has_quote else 2)
-    return due is not None and draft.at >= due
-
-
-def _offer(draft: Draft, trade: Trade, order: OwnOrder | None, mark: OptionMark | None, rules: TradeRules) -> float:
-    """Return the price at which an exit is offered on this rung.
-
-    With a quote: below the bid. Without one: below the last offer, at first below the stop.
-    """
-    value = None if mark is None else mark.value(draft.at, rules.quote_max_age_s)
-    if value is not None:
-        below = EXIT_LADDER[trade.rung] if trade.rung < len(EXIT_LADDER) else rules.protection_pct
-        return exit_limit(value, trade.option, rules, below)
-    last = order.limit if order is not None else (trade.stop or trade.bought.average or trade.option.tick_size)
-    return to_tick_down(last * (1 - _DEEPER_PCT / 100), trade.option.tick_size)
-
-
-def _closed_by_others(draft: Draft, trade: Trade, units: int, read: PositionRead) -> Trade:
+def _gone(draft: Draft, trade: Trade, units: int, read: PositionRead) -> Trade:
     """Count units that are gone from the account as sold by somebody else, at what the broker says or the mark does."""
-    before = trade.external
-    quantity = before.quantity + units
-    if read.sold_elsewhere is not None:
-        external = Fills(quantity, round(read.sold_elsewhere * 100 * quantity))
-    else:
-        value = read.mark.value(draft.at, trading_of(draft).rules.quote_max_age_s) or trade.bought.average or 0.0
-        external = Fills(quantity, before.value + round(value * 100) * units)
     draft.alert(
         Severity.WARNING,
         "EXTERNALLY_CLOSED",
         f"{units} units of {trade.option.name} are no longer in the account: somebody else sold them",
     )
-    return replace(trade, external=external)
-
-
-def _closed_trade(trade: Trade, at: datetime, charges: int, net: int) -> TradeClosed:
-    bought = trade.bought
-    out = trade.sold.quantity + trade.external.quantity
-    entry = bought.average or 0.0
-    risk = trade.one_r * bought.quantity * 100
-    reason = trade.exit_reason
-    if reason is None or trade.external.quantity >= bought.quantity:
-        reason = ExitReason.EXTERNALLY_CLOSED
-    return TradeClosed(
-        id=trade.id,
-        signal_id=trade.signal.id,
-        pattern=trade.signal.pattern.value,
-        instrument=trade.option.key,
-        quantity=bought.quantity,
-        entry_price=entry,
-        exit_price=(trade.sold.value + trade.external.value) / out / 100 if out else 0.0,
-        opened_at=trade.opened_at or at,
-        closed_at=at,
-        reason=reason.value,
-        gross=trade.gross(),
-        charges=charges,
-        net=net,
-        r=net / risk if risk else 0.0,
-        mfe=None if trade.best is None else trade.best - entry,
-        mae=None if trade.worst is None else trade.worst - entry,
-        external_units=trade.external.quantity,
-    )
+    if read.sold_elsewhere is not None:
+        quantity = trade.external.quantity + units
+        return replace(trade, external=Fills(quantity, round(read.sold_elsewhere * 100 * quantity)))
+    value = read.mark.value(draft.at, trading_of(draft).rules.quote_max_age_s)
+    return trade.sold_by_others(units, value or trade.bought.average or 0.0)

@@ -3,7 +3,7 @@
 Each takes in one event and then pursues the trade's aim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -37,22 +37,22 @@ from algoexec.engine.trading.entries import (
 )
 from algoexec.engine.trading.exits import (
     ask_due,
-    call_due,
-    exit_due,
     leave,
     square_off_at,
     time_due,
     watch,
 )
+from algoexec.engine.trading.handover import begin_to_hand_over, hand_over_due
+from algoexec.engine.trading.ladder import call_due, exit_due
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.protection import follow_due
 from algoexec.engine.trading.pursuit import lock, pursue
 from algoexec.engine.trading.reports import change_not_made, not_placed, outcome_not_known, position_read, reported
 from algoexec.engine.trading.risk import Refusal, Refused
-from algoexec.engine.trading.rules import tightened
+from algoexec.engine.trading.rules import TradeRules, tightened
 from algoexec.engine.trading.tally import breach
-from algoexec.engine.trading.trade import ExitReason, Stage, Trade
+from algoexec.engine.trading.trade import ExitReason, Trade
 from algoexec.engine.transition import Draft
 
 
@@ -134,6 +134,13 @@ def flatten(draft: Draft, why: Refusal) -> None:
     pursue(draft)
 
 
+def hand_over(draft: Draft) -> None:
+    """Leave everything to the person."""
+    if draft.state.trading is not None:
+        begin_to_hand_over(draft)
+        pursue(draft)
+
+
 def forbid_entries(draft: Draft, refused: Refused) -> None:
     """Give up what has not been bought yet; what is held keeps its stops and exits."""
     if draft.state.trading is not None:
@@ -150,7 +157,7 @@ def time_passed(draft: Draft) -> None:
     if trade is None:
         return
     due = time_due(trade, trading.rules)
-    if due is not None and draft.at >= due and trade.stage is not Stage.EXITING:
+    if due is not None and draft.at >= due and not trade.is_ending:
         is_late = draft.at >= square_off_at(draft.at, trading.rules)
         leave(draft, ExitReason.SQUARE_OFF if is_late else ExitReason.TIME)
     pursue(draft)
@@ -165,13 +172,21 @@ def next_due(state: EngineState) -> datetime | None:
     if trading.intent is not None:
         dues.append(trading.intent.signal.expires_at)
     if (trade := trading.trade) is not None:
-        dues += [entry_due(trade, order, trading.rules) for order in trade.open_orders(Purpose.ENTRY)]
-        dues += [exit_due(order, trading.rules) for order in trade.open_orders(Purpose.EXIT)]
-        dues += [follow_due(trade, order, trading.rules) for order in trade.resting]
-        dues += [call_due(trade, trading.rules), ask_due(trade, trading.rules)]
-        if trade.stage is not Stage.EXITING:
-            dues.append(time_due(trade, trading.rules))
+        rules, closes_at = trading.rules, state.day.closes_at
+        dues += [due for due in _order_dues(trade, rules) if due is not None and due < closes_at]
+        dues += [call_due(trade, rules, closes_at), ask_due(trade, rules), hand_over_due(trade, rules)]
+        if not trade.is_ending:
+            dues.append(time_due(trade, rules))
     return min((due for due in dues if due is not None), default=None)
+
+
+def _order_dues(trade: Trade, rules: TradeRules) -> Iterator[datetime | None]:
+    """Yield when something is to be done about each open order; once the market is closed nothing can."""
+    for order in trade.open_orders(Purpose.ENTRY):
+        yield entry_due(trade, order, rules)
+    for order in trade.open_orders(Purpose.EXIT):
+        yield exit_due(order, rules)
+        yield follow_due(trade, order, rules)
 
 
 def _kill(draft: Draft, reason: str | None) -> None:

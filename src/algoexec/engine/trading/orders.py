@@ -31,6 +31,8 @@ class Phase(StrEnum):
     """The broker had it and threw it out, or did not take it."""
     NOT_SENT = "NOT_SENT"
     """It never reached the broker."""
+    HANDED_OVER = "HANDED_OVER"
+    """It goes on resting at the broker, and is the person's now."""
 
     @property
     def is_final(self) -> bool:
@@ -54,6 +56,7 @@ _MOVES: Final = frozenset(
         (Phase.WORKING, Phase.FILLED),
         (Phase.WORKING, Phase.CANCELLED),
         (Phase.WORKING, Phase.REJECTED),
+        (Phase.WORKING, Phase.HANDED_OVER),
         # The broker may tell of an order that was not found when it was looked for.
         (Phase.NOT_SENT, Phase.WORKING),
         (Phase.NOT_SENT, Phase.FILLED),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from algoexec.engine.effects import Severity
 from algoexec.engine.state import EngineState
+from algoexec.engine.trading.closing import close
 from algoexec.engine.trading.drafting import (
     change_trading,
     keep,
@@ -20,12 +21,12 @@ from algoexec.engine.trading.entries import (
 )
 from algoexec.engine.trading.exits import (
     ask_if_due,
-    call_a_person,
-    close,
     leave,
     pursue_exit,
     stop_reason,
 )
+from algoexec.engine.trading.handover import pursue_hand_over
+from algoexec.engine.trading.ladder import call_a_person
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.protection import pursue_stop
@@ -40,11 +41,12 @@ def pursue(draft: Draft, mark: OptionMark | None = None) -> None:
     trade = trading_of(draft).trade
     if trade is None:
         return
-    if trade.stage is not Stage.EXITING and (reason := _reason_to_be_flat(draft.state, trade)) is not None:
+    if not trade.is_ending and (reason := _reason_to_be_flat(draft.state, trade)) is not None:
         leave(draft, reason)
         trade = trading_of(draft).trade or trade
-    if trade.stage is Stage.EXITING:
-        trade = keep(draft, call_a_person(draft, pursue_exit(draft, trade, mark)))
+    if trade.is_ending:
+        pursue_end = pursue_exit if trade.stage is Stage.EXITING else pursue_hand_over
+        trade = keep(draft, call_a_person(draft, pursue_end(draft, trade, mark)))
         _close_if_flat(draft, trade)
         return
     trade = keep(draft, pursue_entry(draft, trade))

@@ -20,6 +20,8 @@ class Stage(StrEnum):
     ENTERING = "ENTERING"
     IN_TRADE = "IN_TRADE"
     EXITING = "EXITING"
+    HANDING_OVER = "HANDING_OVER"
+    """What works is being withdrawn; what is held is the person's then."""
 
 
 class ExitReason(StrEnum):
@@ -37,6 +39,8 @@ class ExitReason(StrEnum):
     BREAKER = "BREAKER"
     EXTERNALLY_CLOSED = "EXTERNALLY_CLOSED"
     """Somebody else closed it, in the broker's app."""
+    HANDED_OVER = "HANDED_OVER"
+    """It was left to the person, who holds it on."""
 
 
 class Fills(NamedTuple):
@@ -69,7 +73,7 @@ class Trade:
     `one_r` is the risk of one unit (1R). `stop` and `target` are premiums, None before the
     first fill; `trailed` says that the stop has moved. `best` and `worst` are the highest and
     lowest mark while something was held. `rung` counts how often the exit was offered cheaper.
-    `external` are units that somebody else sold, at an estimated value. `exit_begun_at` and
+    `external` are units that somebody else sold, or was left with, at an estimated value. `exit_begun_at` and
     `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
     exit waits for the broker's word on what is held; `ask_at` is from when on it is asked for next,
     and `short_at` is when that word first was of less than is ours; None: the last was not.
@@ -113,6 +117,16 @@ class Trade:
     def open_units(self) -> int:
         """Units that are held and nobody has sold; negative if more was sold than held."""
         return self.bought.quantity - self.sold.quantity - self.external.quantity
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is being got out of, one way or the other."""
+        return self.stage in (Stage.EXITING, Stage.HANDING_OVER)
+
+    def sold_by_others(self, units: int, price: float) -> "Trade":
+        """Return the trade with units that are somebody else's now, at an estimated price in rupees."""
+        before = self.external
+        return replace(self, external=Fills(before.quantity + units, before.value + round(price * 100) * units))
 
     @property
     def resting(self) -> list[OwnOrder]:

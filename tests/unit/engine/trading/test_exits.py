@@ -596,3 +596,41 @@ def test_funds_and_tally_are_those_of_the_account() -> None:
     session.meet(FundsRead(available=7))
     assert (session.trading.funds, session.trading.tally.trades) == (7, 3)
     assert date(2026, 7, 14) == DAY
+
+
+# --- without quotes, and after the close ---------------------------------------------------------------------------
+
+
+def test_without_quotes_an_exit_is_never_offered_below_the_band_of_what_was_seen() -> None:
+    session = holding()
+    session.mark(90.0)
+    session.meet(FlattenRequested(by="someone"))
+    session.holds(120, None)
+    session.acknowledge()
+    offers = [session.order.limit]
+    for _ in range(3):
+        session.pass_time(4.0)
+        offers.append(session.asked(ModifyOrder)[-1].terms.price)
+    assert offers == [77.6, 76.0, 76.0, 76.0], "3 % below the stop, then 5 % and no more"
+
+
+def test_after_the_close_nothing_is_offered_and_a_person_is_called() -> None:
+    session = holding(TradeRules(max_minutes_in_trade=1_000, square_off_minute=925))
+    session.meet_at(session.state.day.closes_at - timedelta(seconds=30), FlattenRequested(by="someone"))
+    session.holds(120, None)
+    session.report(session.order, OrderStatus.REJECTED)
+    before = len(session.submitted)
+    session.now = session.state.day.closes_at
+    for _ in range(60):
+        if session.trade.waits_for_position:
+            session.holds(120, None)
+        session.pass_time(60.0)
+    assert len(session.submitted) == before
+    assert len(session.asked(ReadPosition)) <= 65, "once a minute: the broker may square it off"
+    assert session.state.status == "STOPPING"
+    assert 3 <= session.alerts().count("EXIT_STUCK") <= 5
+    session.holds(0, None)
+    session.pass_time(60.0)
+    session.holds(0, None)
+    assert session.state.reason == "day_over"
+    assert session.closed.reason == ExitReason.EXTERNALLY_CLOSED

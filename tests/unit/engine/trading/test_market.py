@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from algoexec.domain.orders import OrderType, Side
+from algoexec.domain.orders import OrderStatus, OrderType, Side
 from algoexec.engine.effects import (
     Alert,
     ModifyOrder,
+    OrderChanged,
     PositionChanged,
     ReadPosition,
     Severity,
@@ -45,7 +46,7 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.step import next_deadline, step
 from algoexec.engine.trading.flow import held_options, is_flat
 from algoexec.engine.trading.marks import IndexMark, OptionMark
-from algoexec.engine.trading.orders import Purpose
+from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Transition
@@ -114,6 +115,8 @@ class Trading(RuleBasedStateMachine):
         if any(isinstance(body, Alert) and body.code in ("BREAKER", "OVERSOLD", "LATE_FILL") for body in bodies):
             self.is_forbidden = True
         for body in bodies:
+            if isinstance(body, OrderChanged) and body.phase is Phase.HANDED_OVER:
+                self.broker.orders[body.id].status = OrderStatus.CANCELLED  # the person does so, and says nothing
             if isinstance(body, TradeClosed):
                 self._check_closed(before, body)
         for effect in moved.effects:
@@ -186,7 +189,7 @@ class Trading(RuleBasedStateMachine):
             assert order.filled <= (0 if known is None else known.filled)
         assert trade.open_units >= 0
         if state.stopping is not None or trading.killed is not None or trading.tally.lock is not None:
-            assert trade.stage is Stage.EXITING
+            assert trade.is_ending
         if trade.stage is Stage.IN_TRADE:
             assert trade.open_units > 0
             assert not trade.open_orders(Purpose.ENTRY)
@@ -329,9 +332,18 @@ class Trading(RuleBasedStateMachine):
             self.meet(event)
         self.meet(FeedChanged(status=FeedStatus.CONNECTED, detail=""))
 
-    @rule(event=st.sampled_from([StopRequested(reason=StopReason.REQUESTED), SessionFailed(detail="a bug")]), n=ANY)
+    @rule(
+        event=st.sampled_from(
+            [
+                StopRequested(reason=StopReason.REQUESTED),
+                StopRequested(reason=StopReason.HANDED_OVER),
+                SessionFailed(detail="a bug"),
+            ]
+        ),
+        n=ANY,
+    )
     def the_session_is_ended(self, event: Event, n: int) -> None:
-        if n % 50 == 7:
+        if n % 25 == 7:
             self.meet(event)
 
     # --- the end -------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ const EXITS = {
   FLATTEN: "flattened by hand",
   BREAKER: "daily-loss breaker",
   EXTERNALLY_CLOSED: "closed elsewhere",
+  HANDED_OVER: "handed over",
 };
 
 /** @type {Record<string, string>} */

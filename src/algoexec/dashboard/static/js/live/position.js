@@ -12,7 +12,7 @@ import { instrumentName, isOver, lastPrice } from "../state/reading.js";
  */
 
 /** @type {Record<string, string>} */
-const STAGES = { ENTERING: "Entering", IN_TRADE: "In trade", EXITING: "Exiting" };
+const STAGES = { ENTERING: "Entering", IN_TRADE: "In trade", EXITING: "Exiting", HANDING_OVER: "Handing over" };
 
 /** @param {Store} store @param {HTMLElement} actions Buttons of the session. */
 export function positionCard(store, actions) {
