@@ -119,7 +119,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         stores.api_keys, verifier=await _verifier(settings, stack, clock), open_loopback=settings.is_loopback
     )
     await _refuse_open_doors(settings, stores)
-    venue = await stack.enter_async_context(_venue(settings))
+    venue = await stack.enter_async_context(open_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
     meters = Meters(clock)
     traces = _traces(settings, stack, clock)
@@ -253,7 +253,8 @@ async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:
 
 
 @asynccontextmanager
-async def _venue(settings: Settings) -> AsyncIterator[Venue]:
+async def open_venue(settings: Settings) -> AsyncIterator[UpstoxVenue | SimulatorVenue]:
+    """Open the place to trade that the settings name, while this lasts."""
     if settings.broker is Broker.UPSTOX:
         upstox = UpstoxVenue()
         try:

@@ -5,6 +5,7 @@ from typing import Final
 import typer
 
 from algoexec.cli import keys, recorded, service
+from algoexec.cli.doctor import doctor
 from algoexec.cli.replay import replay
 from algoexec.cli.simulator import simulator
 
@@ -22,6 +23,7 @@ def _root() -> None:
     """Keep commands as subcommands, also while there is only one."""
 
 
+app.command("doctor")(doctor)
 app.command("demo")(service.demo)
 app.command("serve")(service.serve)
 app.command("simulator")(simulator)

@@ -38,6 +38,20 @@ async def migrate(uri: str, database: str, folder: Path | None = None) -> list[s
                 return [await _forward(node) for node in await _pending(client, database, folder)]
 
 
+async def inspect(uri: str, database: str) -> tuple[bool, list[str]]:
+    """Return whether the server is of a replica set, and the migrations that were not yet run, oldest first.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+        StoreError: it has been migrated by a newer version than this one.
+    """
+    async with connect(uri) as client:
+        with answered():
+            hello = await client.admin.command("hello")
+            pending = await _pending(client, database, migrations_folder())
+            return "setName" in hello, [node.name.removesuffix(".py") for node in pending]
+
+
 def migrations_folder() -> Path:
     """Return where the migrations lie: inside the installed package, else at the root of the checkout."""
     packaged = Path(__file__).parent / "_migrations"

@@ -24,6 +24,11 @@ class _AuthorizedFeedPayload(Payload):
     authorized_redirect_uri: str
 
 
+class _AddressesPayload(Payload):
+    primary_ip: str | None = None
+    secondary_ip: str | None = None
+
+
 class _ClockPayload(Payload):
     now_ms: int
     speed: float | None
@@ -31,6 +36,7 @@ class _ClockPayload(Payload):
 
 
 _AUTHORIZED_FEED = TypeAdapter(_AuthorizedFeedPayload)
+_ADDRESSES = TypeAdapter(_AddressesPayload)
 
 
 class _Access:
@@ -67,6 +73,10 @@ class _Access:
             OrderRequests(self._orders_http, token, governor, algo=self._algo),
             PortfolioFeed(stream, token),
         )
+
+    async def addresses(self, token: AccessToken) -> tuple[str, ...]:
+        answer = await self.rest(token).get(_ADDRESSES, "/v2/user/ip")
+        return tuple(address for address in (answer.primary_ip, answer.secondary_ip) if address)
 
     def budget(self) -> dict[str, float]:
         left: dict[str, float] = {group.value: 1.0 for group in RateGroup}
@@ -135,6 +145,13 @@ class UpstoxVenue(Venue):
         """Return the account of this credential."""
         return self._access.broker(token)
 
+    async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
+        """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.
+
+        Raises as `UpstoxRest.get`.
+        """
+        return await self._access.addresses(token)
+
     def budget(self) -> dict[str, float]:
         """Return what is left of the rate limits, by group, for the credential that has least."""
         return self._access.budget()
@@ -196,6 +213,13 @@ class SimulatorVenue(Venue):
     def broker(self, token: AccessToken) -> UpstoxBroker:
         """Return the account of this credential."""
         return self._access.broker(token)
+
+    async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
+        """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.
+
+        Raises as `UpstoxRest.get`.
+        """
+        return await self._access.addresses(token)
 
     def budget(self) -> dict[str, float]:
         """Return what is left of the rate limits, by group, for the credential that has least."""
