@@ -20,8 +20,10 @@ from algoexec.engine.effects import Frame
 from algoexec.engine.events import Mode
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
 from algoexec.ports.market_data import Profile
+from algoexec.ports.venue import Addresses
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.simulation.day import SimulatedDay
@@ -91,7 +93,10 @@ class Script:
     def feed(self, token: AccessToken) -> "Script":
         return self
 
-    def broker(self, token: AccessToken) -> Broker:
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> Broker:
+        raise NotImplementedError
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
         raise NotImplementedError
 
     async def profile(self) -> Profile:

@@ -31,6 +31,7 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.version import ENGINE_VERSION
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress, EgressPolicy
 from algoexec.ports.stores import Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
@@ -132,6 +133,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         open_account=measured(open_accounts(venue), meters, traces),
         spill=SpillFolder(settings.data_dir / "spill"),
         observers=(meters,) if traces is None else (meters, traces),
+        egress=EgressPolicy.of(settings.egress_proxies, address=settings.egress_address, algo=settings.algo_name),
     )
     await stack.enter_async_context(registry.running())
     services = Services(
@@ -205,8 +207,8 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def measured(open_account: OpenAccount, meters: Meters, traces: "Traces | None" = None) -> OpenAccount:
     """Return what opens the same accounts, and measures what they are asked."""
 
-    def open_measured(state: EngineState, token: AccessToken, /) -> Account:
-        account = open_account(state, token)
+    def open_measured(state: EngineState, token: AccessToken, egress: Egress, /) -> Account:
+        account = open_account(state, token, egress)
         broker = MeasuredBroker(account.broker, meters, None if traces is None else traces.request)
         return account._replace(broker=broker)
 
@@ -216,9 +218,9 @@ def measured(open_account: OpenAccount, meters: Meters, traces: "Traces | None" 
 def open_accounts(venue: Venue) -> OpenAccount:
     """Return what opens the account that a session trades at: at the venue, or on paper."""
 
-    def open_account(state: EngineState, token: AccessToken, /) -> Account:
+    def open_account(state: EngineState, token: AccessToken, egress: Egress, /) -> Account:
         if state.mode is Mode.LIVE:
-            return Account(venue.broker(token))
+            return Account(venue.broker(token, egress))
         paper = _paper(venue, state)
         return Account(paper, paper.quoted)
 
@@ -256,13 +258,13 @@ async def _refuse_open_doors(settings: Settings, stores: Stores) -> None:
 async def open_venue(settings: Settings) -> AsyncIterator[UpstoxVenue | SimulatorVenue]:
     """Open the place to trade that the settings name, while this lasts."""
     if settings.broker is Broker.UPSTOX:
-        upstox = UpstoxVenue()
+        upstox = UpstoxVenue(algo=settings.algo_name)
         try:
             yield upstox
         finally:
             await upstox.aclose()
         return
-    simulator = SimulatorVenue(settings.simulator_url)
+    simulator = SimulatorVenue(settings.simulator_url, algo=settings.algo_name)
     try:
         try:
             await simulator.name()

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from algoexec.ports.egress import EgressPolicy
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -29,6 +31,15 @@ class Settings(BaseSettings):
     mongodb_database: str = Field("algoexec", min_length=1, max_length=38, description="Database name.")
     broker: Broker = Field(Broker.UPSTOX, description="The real broker, or the simulator on loopback.")
     simulator_url: str = Field("http://127.0.0.1:8010", description="The simulator's address (loopback only).")
+    algo_name: str | None = Field(
+        None,
+        pattern=r"^[!-~]([ -~]{0,62}[!-~])?$",
+        description="Name under which the exchange registered the algo; orders carry it as `X-Algo-Name`.",
+    )
+    egress_proxies: str = Field(
+        "", description="Proxies that sessions may name: `host:port` or `host:port=address`, comma-separated."
+    )
+    egress_address: str | None = Field(None, description="Address from which orders that use no proxy come.")
     secret_key: SecretStr | None = Field(
         None, description="Encrypts broker tokens; comma-separated, newest first. None uses a key file in data_dir."
     )
@@ -82,6 +93,11 @@ class Settings(BaseSettings):
         if value != 1:
             raise ValueError("algoexec runs one worker a process; start more services instead of more workers")
         return value
+
+    @model_validator(mode="after")
+    def _known_places(self) -> Self:
+        EgressPolicy.of(self.egress_proxies, address=self.egress_address)
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_jwt(self) -> Self:

@@ -24,10 +24,12 @@ from algoexec.domain.options import OptionChain, OptionQuote
 from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket
 from algoexec.ports.broker import Broker, BrokerNews, UpdatesBegin, Urgency
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, EgressPolicy
 from algoexec.ports.feed import FeedConnected, FeedEvent
 from algoexec.ports.market_data import Profile
 from algoexec.ports.observer import Observer
 from algoexec.ports.stores import ApiKey, Scope
+from algoexec.ports.venue import Addresses
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.seat import Account
@@ -109,7 +111,8 @@ class ScriptedVenue:
     """A venue whose broker knows every token but those that begin with `bad-`; `other-` is another account's.
 
     `funds` in paise and `held` net units are what its accounts have; `placed` is what was ordered,
-    and filled at once at its limit if `fills`.
+    and filled at once at its limit if `fills`. From `registered` addresses it takes orders;
+    `egresses` are the ways by which they were to leave.
     """
 
     is_down: bool = False
@@ -119,6 +122,8 @@ class ScriptedVenue:
     held: dict[InstrumentKey, int] = field(default_factory=dict)
     fills: bool = True
     placed: list[OrderTicket] = field(default_factory=list)
+    registered: tuple[str, ...] | Exception = ("203.0.113.7",)
+    egresses: list[Egress] = field(default_factory=list)
 
     async def name(self) -> str:
         return "scripted"
@@ -130,8 +135,14 @@ class ScriptedVenue:
         self.feeds.append(ScriptedFeed())
         return self.feeds[-1]
 
-    def broker(self, token: AccessToken) -> "ScriptedBroker":
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> "ScriptedBroker":
+        self.egresses.append(egress)
         return ScriptedBroker(self, token)
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
+        if isinstance(self.registered, Exception):
+            raise self.registered
+        return Addresses(registered=self.registered, are_required=True)
 
 
 class ScriptedBroker(Broker):
@@ -274,6 +285,7 @@ async def running_service(
     venue: ScriptedVenue | None = None,
     observers: Sequence[Observer] = (),
     traces: Traces | None = None,
+    egress: EgressPolicy | None = None,
     **options: Any,
 ) -> AsyncIterator[Service]:
     """Run a service; its lifespan ends with the context, its stores can be given to the next one."""
@@ -289,8 +301,9 @@ async def running_service(
             hub=StreamHub(stores.journal.frames, clock, hub),
             clock=clock,
             canonical=canonical,
-            open_account=measured(lambda _, token: Account(venue.broker(token)), meters, traces),
+            open_account=measured(lambda _, token, egress: Account(venue.broker(token, egress)), meters, traces),
             observers=[one for one in (meters, traces, *observers) if one is not None],
+            egress=egress,
         )
         found.append(registry)
         authenticator = Authenticator(stores.api_keys, verifier=verifier, open_loopback=open_loopback)

@@ -12,12 +12,13 @@ import pytest
 from beanie import init_beanie
 from pymongo.asynchronous.database import AsyncDatabase
 
-from algoexec.domain.errors import FenceLost, StoreUnavailable
+from algoexec.domain.errors import DecodeError, FenceLost, StoreUnavailable
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.signals import Reason
 from algoexec.engine.effects import SessionChanged, Status
 from algoexec.engine.events import DayPrepared, FeedStatus
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress, ProxyAddress
 from algoexec.ports.stores import ApiKey, JournalEntry, Scope
 from algoexec.ports.trading import KillSwitch
 from algoexec.storage.connection import connect
@@ -29,6 +30,7 @@ from tests.contract.given import AT, alert, candle, contracts, entry, minute, re
 from tests.contract.given import signal as a_signal
 from tests.contract.given_trading import began, order, refusal, trade
 
+EGRESS = Egress(ProxyAddress("http://ann:very-secret@proxy.example:3128"), "scalper")
 TOKEN = AccessToken("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.very-secret")
 
 
@@ -51,6 +53,7 @@ async def fill(stores: MongoStores) -> None:
     await stores.projections.project("v1", BANK_NIFTY, "u1", [began(), one, traded])
     await stores.kill_switches.put(KillSwitch(user_id=None, by="key:k", reason="news", at=AT))
     await stores.tokens.put("s1", TOKEN, minute(100_000))
+    await stores.egresses.put("s1", EGRESS)
     await stores.api_keys.add(ApiKey(id="k", prefix="ae_1", digest="d", scope=Scope.READ, user_id=None, created_at=AT))
     await stores.idempotency.begin("scope", "mac", AT, minute(100_000))
 
@@ -72,12 +75,24 @@ async def test_every_stored_document_is_what_its_class_says(
 
 async def test_a_token_at_rest_cannot_be_read(mongo_stores: MongoStores, raw: AsyncDatabase[dict[str, Any]]) -> None:
     await mongo_stores.tokens.put("s1", TOKEN, minute(100_000))
+    await mongo_stores.egresses.put("s1", EGRESS)
 
     everything = b"".join(
         [bson.encode(document) for name in await raw.list_collection_names() async for document in raw[name].find()]
     )
     assert b"s1" in everything
     assert b"very-secret" not in everything
+    assert b"proxy.example" not in everything
+
+
+async def test_a_way_out_whose_key_is_gone_is_not_taken_for_none(
+    mongo_stores: MongoStores, mongod: EmbeddedMongod, database: str
+) -> None:
+    await mongo_stores.egresses.put("s1", EGRESS)
+
+    async with await MongoStores.open(mongod.uri, database, TokenCipher("another secret of length")) as other:
+        with pytest.raises(DecodeError, match="cannot be read any more"):
+            await other.egresses.get("s1")
 
 
 async def test_a_token_whose_key_is_gone_is_no_token(

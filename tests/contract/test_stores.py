@@ -15,6 +15,7 @@ from algoexec.domain.signals import Reason
 from algoexec.engine.effects import Status
 from algoexec.engine.events import DayPrepared, Halted, Resumed, StopReason, StopRequested, WarmedUp
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, ProxyAddress
 from algoexec.ports.stores import (
     ActiveSessionExists,
     ApiKey,
@@ -436,6 +437,28 @@ class TestTokens:
         await stores.tokens.delete("s1")
         await stores.tokens.delete("s1")
         assert await stores.tokens.get("s1", AT) is None
+
+
+class TestEgresses:
+    @pytest.mark.parametrize(
+        "egress",
+        [
+            Egress(ProxyAddress("http://ann:secret@proxy.example:3128"), "scalper"),
+            Egress(ProxyAddress("https://proxy.example:3128")),
+            Egress(algo="scalper"),
+        ],
+    )
+    async def test_a_way_out_is_kept_until_it_is_deleted(self, stores: Stores, egress: Egress) -> None:
+        assert await stores.egresses.get("s1") == DIRECT
+        await stores.egresses.put("s1", Egress(algo="older"))
+        await stores.egresses.put("s1", egress)
+
+        assert await stores.egresses.get("s1") == egress
+        assert await stores.egresses.get("s2") == DIRECT
+
+        await stores.egresses.delete("s1")
+        await stores.egresses.delete("s1")
+        assert await stores.egresses.get("s1") == DIRECT
 
 
 class TestApiKeys:

@@ -1,6 +1,7 @@
 """What became of a place, modify or cancel, for every way in which it can end."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import OrderTerms, OrderTicket, OrderType, Side
 from algoexec.ports.broker import Urgency
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress, ProxyAddress
 
 API = "https://api.invalid"
 ORDERS = "https://orders.invalid"
@@ -335,32 +337,67 @@ async def test_brokers_of_one_credential_share_their_budget() -> None:
 
 
 async def test_through_a_proxy_that_is_not_there_nothing_is_sent(unused_tcp_port: int) -> None:
-    proxy = f"http://127.0.0.1:{unused_tcp_port}"
-    venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), proxy=proxy)
+    proxy = ProxyAddress(f"http://127.0.0.1:{unused_tcp_port}")
+    venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS))
     with pytest.raises(BrokerUnavailable, match="ConnectError"):
-        await venue.broker(TOKEN).place(TICKET, Urgency.ENTRY)
+        await venue.broker(TOKEN, Egress(proxy)).place(TICKET, Urgency.ENTRY)
     await venue.aclose()
 
 
-async def test_through_a_proxy_that_makes_no_tunnel_nothing_is_sent() -> None:
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "ProxyError"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "ProxyError"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "ProxyError"),
+        (b"SSH-2.0-nonsense\r\n", "RemoteProtocolError"),
+        # These say nothing of the order by their type: it was the tunnel that was cut, or was no tunnel.
+        (b"", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 Connection established\r\n\r\n", "ConnectError|ReadError"),
+    ],
+)
+async def test_through_a_proxy_that_makes_no_tunnel_nothing_is_sent(answer: bytes, said: str) -> None:
     asked: list[bytes] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        writer.write(answer)
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS), proxy=proxy)
-        with pytest.raises(BrokerUnavailable, match="ProxyError"):
-            await venue.broker(TOKEN).place(TICKET, Urgency.ENTRY)
+        proxy = ProxyAddress(f"http://ann:pa%20ss@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        venue = UpstoxVenue(hosts=Hosts(api=API, orders=ORDERS))
+        with pytest.raises(BrokerUnavailable, match=said) as caught:
+            await venue.broker(TOKEN, Egress(proxy)).place(TICKET, Urgency.ENTRY)
         await venue.aclose()
 
     (request,) = asked
     assert request.startswith(b"CONNECT orders.invalid:443")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"ann:pa ss") in request
     assert b"secret" not in request
+    assert "pa%20ss" not in str(caught.value)
+
+
+async def test_a_proxy_that_never_answers_has_sent_nothing() -> None:
+    """A read time-out would mean that nobody knows, had the order been sent."""
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with http_client(ORDERS, proxy=proxy) as orders:
+            orders.timeout = httpx.Timeout(0.2)
+            requests = OrderRequests(orders, TOKEN, RateGovernor(Clock(), [Limit(2, 1.0)]))
+            with pytest.raises(BrokerUnavailable, match="ReadTimeout at the egress proxy"):
+                await requests.send("DELETE", "/v3/order/cancel", Urgency.EXIT, query={"order_id": NUMBER})
+
+    assert asked.is_set()
 
 
 def sent(route: respx.Route) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from algoexec.engine.state import EngineState
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.trade import Stage
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, EgressPolicy
 from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.recovery import fold
@@ -30,6 +31,7 @@ from algoexec.simulation.generated import generated_day
 from algoexec.simulator.configuration import SimulatorSettings
 from algoexec.simulator.faults.loading import shipped
 from algoexec.simulator.server import RunningSimulator, serve
+from algoexec.simulator.users_file import Users
 from algoexec.storage.codec import canonical
 from algoexec.strategy.parameters import Parameters
 
@@ -100,20 +102,32 @@ class Traded:
 
 
 async def trade_at(
-    running: RunningSimulator, *, mode: Mode = Mode.LIVE, until: str, rules: TradeRules = RULES
+    running: RunningSimulator,
+    *,
+    mode: Mode = Mode.LIVE,
+    until: str,
+    rules: TradeRules = RULES,
+    stores: MemoryStores | None = None,
+    egress: Egress = DIRECT,
 ) -> Traded:
     """Trade from where the simulator stands until the market time `until`, then get flat and stop."""
     venue = SimulatorVenue(running.url)
     await venue.name()
     venue.clock.start()
-    stores, clock = MemoryStores(), SystemClock()
+    stores, clock = stores or MemoryStores(), SystemClock()
     hub = StreamHub(stores.journal.frames, clock)
     registry = Registry(
-        venue=venue, stores=stores, hub=hub, clock=clock, canonical=canonical, open_account=open_accounts(venue)
+        venue=venue,
+        stores=stores,
+        hub=hub,
+        clock=clock,
+        canonical=canonical,
+        open_account=open_accounts(venue),
+        egress=EgressPolicy(proxies={} if egress.proxy is None else {egress.proxy.place: None}),
     )
     try:
         async with registry.running():
-            session_id = await _begun(registry, mode, rules)
+            session_id = await _begun(registry, mode, rules, egress)
             end = ist(running.broker.exchange.day.date, time.fromisoformat(until))
             await venue.clock.wait_until(end)
             await registry.stop(session_id, flatten=True)
@@ -130,12 +144,14 @@ async def trade_at(
     return Traded(state=recovered.state, journal=entries, frames=frames, book=users[USER])
 
 
-async def _begun(registry: Registry, mode: Mode, rules: TradeRules) -> str:
+async def _begun(registry: Registry, mode: Mode, rules: TradeRules, egress: Egress) -> str:
     """Begin a session; a broker that does not answer is asked again, as a person would."""
     token = AccessToken(f"user:{USER}")
     for attempt in range(5):
         with suppress(BrokerUnavailable):
-            begun = await registry.create(user_id=USER, token=token, mode=mode, parameters=Parameters(), rules=rules)
+            begun = await registry.create(
+                user_id=USER, token=token, mode=mode, parameters=Parameters(), rules=rules, egress=egress
+            )
             return begun.row.id
         await asyncio.sleep(0.2 * attempt)
     raise AssertionError("no session could be begun")
@@ -150,7 +166,7 @@ async def _until_over(registry: Registry, session_id: str, venue: SimulatorVenue
         await venue.clock.wait_until(since.replace(second=0) + minute * _MINUTE)
 
 
-def simulated(start: str, speed: float, faults: Iterable[str] = ()) -> Any:
+def simulated(start: str, speed: float, faults: Iterable[str] = (), users: Users | None = None) -> Any:
     """Return a simulator of the generated day in this process, with shipped fault scripts active."""
-    settings = SimulatorSettings(start=time.fromisoformat(start), speed=speed, paced=True)
+    settings = SimulatorSettings(start=time.fromisoformat(start), speed=speed, paced=True, users=users)
     return serve(generated_day(), settings, SystemClock(), faults=[shipped(name) for name in faults])

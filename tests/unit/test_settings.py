@@ -54,6 +54,10 @@ def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
         ("ALGOEXEC_REDIS_URL", "http://:hunter2@host", "begins with redis://"),
         ("ALGOEXEC_REDIS_PREFIX", "a:b", "pattern"),
         ("ALGOEXEC_REDIS_EVENT_TEXT", "not a place", "pattern"),
+        ("ALGOEXEC_ALGO_NAME", "two\nlines", "pattern"),
+        ("ALGOEXEC_EGRESS_PROXIES", "http://proxy.example:3128", "host:port"),
+        ("ALGOEXEC_EGRESS_PROXIES", "proxy.example:3128=home", "address"),
+        ("ALGOEXEC_EGRESS_ADDRESS", "home", "address"),
     ],
 )
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:

@@ -20,6 +20,7 @@ from algoexec.api.trading_config import NEEDED_LIVE, TradingConfig
 from algoexec.engine.events import Mode
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress, ProxyAddress
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.views import SessionView
 
@@ -38,9 +39,9 @@ async def begin_session(
         raise problem
     user_id = named_user(caller, body.user_id, "body.user_id")
     rules = checked_rules(body)
-    token = token_of(body.access_token)
+    token, egress = token_of(body.access_token), egress_of(body.egress_proxy, body.algo_name, body.mode)
     if body.mode is Mode.LIVE:
-        await require_green(registry, user_id, token)
+        await require_green(registry, user_id, token, egress)
     return await registry.create(
         user_id=user_id,
         token=token,
@@ -48,6 +49,7 @@ async def begin_session(
         parameters=body.config.parameters(),
         rules=rules,
         session_id=session_id,
+        egress=egress,
     )
 
 
@@ -85,6 +87,18 @@ def token_of(secret: SecretStr | None) -> AccessToken | None:
     return None if secret is None else AccessToken(secret.get_secret_value())
 
 
+def egress_of(proxy: SecretStr | None, algo: str | None, mode: Mode) -> Egress:
+    """Return how the orders of a session shall leave.
+
+    Raises:
+        ApiProblem: `invalid-request`: none leaves in that mode.
+    """
+    given = {"body.egress_proxy": proxy, "body.algo_name": algo}
+    if mode is not Mode.LIVE and (named := [name for name, value in given.items() if value is not None]):
+        raise missing(*named, why=f"mode `{mode}` sends no order")
+    return Egress(None if proxy is None else ProxyAddress(proxy.get_secret_value()), algo)
+
+
 def checked_rules(body: NewSession) -> TradeRules | None:
     """Return what a new session may risk; None where nothing is traded.
 
@@ -103,13 +117,13 @@ def checked_rules(body: NewSession) -> TradeRules | None:
     return (trading or TradingConfig()).rules()
 
 
-async def require_green(registry: Registry, user_id: str, token: AccessToken | None) -> None:
+async def require_green(registry: Registry, user_id: str, token: AccessToken | None, egress: Egress) -> None:
     """Return if the user could trade live now.
 
     Raises:
         ApiProblem: `preflight-failed`, with the checks.
     """
-    found = PreflightOut.of(await registry.preflight(user_id=user_id, token=token, mode=Mode.LIVE))
+    found = PreflightOut.of(await registry.preflight(user_id=user_id, token=token, mode=Mode.LIVE, egress=egress))
     if not found.green:
         failed = "; ".join(f"{check.name}: {check.detail}" for check in found.checks if check.ok is False)
         raise ApiProblem("preflight-failed", failed, checks=[check.model_dump() for check in found.checks])

@@ -20,6 +20,7 @@ from algoexec.domain.errors import (
     StoreUnavailable,
     TokenRefused,
 )
+from algoexec.ports.egress import ProxyNotAllowed
 from algoexec.ports.stores import AccountInUse, ActiveSessionExists, InvalidCursor
 from algoexec.runtime.kill_switch import KillSwitchOn
 from algoexec.runtime.registry import NotOwnedHere, OtherAccount, PositionOpen, SessionIsOver
@@ -73,6 +74,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "broker-token-rejected": Kind(
         422, "The broker refuses the access token", "Get a new one; `broker_code` is its own error code."
     ),
+    "egress-proxy-not-allowed": Kind(
+        422, "Not one of the operator's proxies", "Orders may leave by those of `ALGOEXEC_EGRESS_PROXIES` alone."
+    ),
     "idempotency-key-reused": Kind(
         422, "The key was used for another request", "The same Idempotency-Key with another body."
     ),
@@ -95,6 +99,7 @@ _CONFLICTS: Final[Mapping[type[Exception], str]] = {
     KillSwitchOn: "kill-switch-on",
     PositionOpen: "position-open",
     OtherAccount: "other-account",
+    ProxyNotAllowed: "egress-proxy-not-allowed",
 }
 """Failures that say in their own words what is in the way."""
 
@@ -180,7 +185,7 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return ApiProblem("invalid-cursor")
         case SessionIsOver():
             return ApiProblem("session-over")
-        case AccountInUse() | KillSwitchOn() | PositionOpen() | OtherAccount():
+        case AccountInUse() | KillSwitchOn() | PositionOpen() | OtherAccount() | ProxyNotAllowed():
             return ApiProblem(_CONFLICTS[type(error)], str(error) or None)
         case NotOwnedHere() | FenceLost():
             return ApiProblem("session-elsewhere", headers={"Retry-After": "10"})

@@ -14,6 +14,7 @@ from algoexec.engine.effects import Effect, Frame, Status
 from algoexec.engine.events import Mode, Record
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egresses
 from algoexec.ports.trading import Consequences, KillSwitches, StoredDay, StoredOrder, StoredTrade
 
 
@@ -345,6 +346,8 @@ class Stores(Protocol):
     def projections(self) -> Projections: ...
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def egresses(self) -> Egresses: ...
     @property
     def api_keys(self) -> ApiKeys: ...
     @property

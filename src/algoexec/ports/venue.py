@@ -1,13 +1,26 @@
 """The place where a session trades: the real broker, or one run of the simulator."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from algoexec.ports.broker import Broker
 from algoexec.ports.clock import MarketClock
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.feed import Feed
 from algoexec.ports.market_data import MarketData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """The addresses from which a user's orders must come, in standard notation.
+
+    `are_required` says whether the venue refuses orders where none is registered.
+    """
+
+    registered: tuple[str, ...]
+    are_required: bool
 
 
 class Venue(Protocol):
@@ -30,8 +43,17 @@ class Venue(Protocol):
     def feed(self, token: AccessToken) -> Feed:
         """Return an unconnected feed for this credential."""
 
-    def broker(self, token: AccessToken) -> Broker:
-        """Return the account of this credential."""
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> Broker:
+        """Return the account of this credential; its orders leave by `egress`, what is asked goes directly."""
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
+        """Return from where the user's orders must come; asked by the way by which they leave.
+
+        Raises:
+            BrokerUnavailable: no answer, or no way there.
+            TokenRefused, BrokerRefused, RateLimited: it said no.
+            DecodeError: it made no sense.
+        """
 
 
 @runtime_checkable

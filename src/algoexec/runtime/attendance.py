@@ -5,11 +5,12 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Final, Protocol
 
-from algoexec.domain.errors import StoreUnavailable
+from algoexec.domain.errors import DecodeError, StoreUnavailable
 from algoexec.engine.effects import Status
 from algoexec.engine.events import DayPrepared, Event, TokenRejected, WarmedUp
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress, ProxyNotAllowed
 from algoexec.runtime.desk import Listener, MarketDesk
 from algoexec.runtime.seat import LONGEST_REQUEST_S, TradingSeat
 from algoexec.runtime.shell import Shell
@@ -79,6 +80,24 @@ class Attendance:
                 await asyncio.sleep(pause)
         raise AssertionError("backoff never ends")
 
+    async def _egress(self) -> Egress:
+        """Return how the session's orders leave.
+
+        Raises:
+            DecodeError: it cannot be read any more.
+            ProxyNotAllowed: the operator allows it no longer.
+        """
+        for pause in backoff(0.5, 5.0):
+            try:
+                egress = await self._shell.egresses.get(self._session.state.session_id)
+            except StoreUnavailable as error:
+                _log.warning("egress not read yet", error=str(error))
+                await asyncio.sleep(pause)
+            else:
+                self._shell.egress.require(egress)
+                return egress
+        raise AssertionError("backoff never ends")
+
     async def _stay_at(self, desk: MarketDesk, token: AccessToken) -> None:
         leave = asyncio.ensure_future(self._session.changed.until(lambda: self._session.state.status not in _MARKET))
         work = asyncio.ensure_future(self._work_at(desk, token))
@@ -113,8 +132,14 @@ class Attendance:
 
     async def _trade(self, desk: MarketDesk, token: AccessToken) -> None:
         """Sit at the session's account until cancelled, or until the broker refuses the token."""
+        try:
+            egress = await self._egress()
+        except (DecodeError, ProxyNotAllowed) as error:
+            # By another way its orders would come from an address that is not the user's.
+            await self._session.ask(TokenRejected(detail=f"{error}; hand in token and proxy anew"))
+            return
         seat = TradingSeat(
-            self._shell.open_account(self._session.state, token),
+            self._shell.open_account(self._session.state, token, egress),
             state=lambda: self._session.state,
             tell=self._session.tell,
             quotes=desk.quotes,

@@ -22,6 +22,7 @@ from algoexec.engine.events import Halted, Mode, SessionCreated
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.stores import SessionRow, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.inheritance import Inheritance, inherited
@@ -30,7 +31,7 @@ from algoexec.runtime.preflight import Check, Subject, preflight
 from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.running import LEASE, NEVER_BEGAN
 from algoexec.runtime.shell import Shell
-from algoexec.runtime.tokens import expiry_of
+from algoexec.runtime.tokens import expiry_of, forget_secrets
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
@@ -49,6 +50,7 @@ class Wanted:
 
     `token` None: it will ask for one. `rules` None: the defaults where something is traded.
     `session_id` None: a new one; whoever gives one has seen to it that there is no such session.
+    `egress` is how its orders leave.
     """
 
     user_id: str
@@ -57,6 +59,7 @@ class Wanted:
     parameters: Parameters
     rules: TradeRules | None = None
     session_id: str | None = None
+    egress: Egress = DIRECT
 
 
 class Beginnings:
@@ -70,11 +73,10 @@ class Beginnings:
         stores: Stores,
         switches: KillSwitchKeeper,
         owner: str,
-        algo: str | None,
     ) -> None:
-        """Begin none yet. `algo` is the name that live orders carry; None: none."""
+        """Begin none yet."""
         self._shell, self._venue, self._stores = shell, venue, stores
-        self._switches, self._owner, self._algo = switches, owner, algo
+        self._switches, self._owner = switches, owner
         self._venue_name: str | None = None
 
     async def begin(self, wanted: Wanted) -> tuple[SessionRow, SessionRunner]:
@@ -87,11 +89,13 @@ class Beginnings:
             ActiveSessionExists: the user has one at this venue.
             AccountInUse: another user trades live at this account.
             KillSwitchOn: nothing that trades may begin.
+            ProxyNotAllowed: its orders would leave by a proxy that is none of the operator's.
             TokenRefused: the broker does not take the token.
             BrokerUnavailable: the simulator, whose name is needed, does not answer; or, live, nobody says
                 whose account it is.
             StoreUnavailable: nothing was begun, or the session will be seen in the list when it was.
         """
+        self._shell.egress.require(wanted.egress)
         require_journal(self._shell)
         if wanted.mode is not Mode.SIGNALS:
             await self._switches.require_off(wanted.user_id)
@@ -102,17 +106,19 @@ class Beginnings:
         await self._stores.sessions.create(row)
         return row, await self._journaled(row, day, wanted)
 
-    async def preflight(self, user_id: str, token: AccessToken | None, mode: Mode) -> tuple[Check, ...]:
+    async def preflight(self, user_id: str, token: AccessToken | None, mode: Mode, egress: Egress) -> tuple[Check, ...]:
         """Return what a session that this user began now would meet.
 
         Raises:
+            ProxyNotAllowed: its orders would leave by a proxy that is none of the operator's.
             BrokerUnavailable: the simulator, whose name is needed, has never answered.
         """
+        self._shell.egress.require(egress)
         try:
             row, _ = await self._new_row(user_id, mode, token)
         except TokenRefused:
             row, _ = await self._new_row(user_id, mode, None)
-        return await self._look(row, None, token)
+        return await self._look(row, None, token, egress)
 
     async def preflight_of(self, row: SessionRow, state: EngineState | None) -> tuple[Check, ...]:
         """Return what a session meets now.
@@ -120,7 +126,12 @@ class Beginnings:
         Raises:
             StoreUnavailable: its token cannot be read.
         """
-        return await self._look(row, state, await self._stores.tokens.get(row.id, self._shell.wall.now()))
+        token = await self._stores.tokens.get(row.id, self._shell.wall.now())
+        try:
+            egress = await self._stores.egresses.get(row.id)
+        except DecodeError:
+            return await self._look(row, state, token, None)
+        return await self._look(row, state, token, egress)
 
     async def venue_name(self) -> str:
         """Return the venue's name; while it does not answer, the one it had.
@@ -186,6 +197,8 @@ class Beginnings:
                 if wanted.token is not None:
                     expiry = expiry_of(wanted.token, self._shell.wall.now())
                     await self._stores.tokens.put(row.id, wanted.token, expiry)
+                if wanted.egress != DIRECT:
+                    await self._stores.egresses.put(row.id, wanted.egress)
                 created = _created(row, day, wanted, left)
                 runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=row.account)
         except TimeoutError as error:
@@ -194,15 +207,26 @@ class Beginnings:
         except AlgoexecError:
             with suppress(StoreError):  # else the next keeper finds a session that never began
                 await self._stores.sessions.set_status(row.id, Status.FAILED, NEVER_BEGAN, row.account)
-                await self._stores.tokens.delete(row.id)
+                await forget_secrets(self._stores, row.id)
             raise
         if left.halted is not None:
             runner.tell(Halted(by=f"session {left.heir_of}", reason=left.halted))
         return runner
 
-    async def _look(self, row: SessionRow, state: EngineState | None, token: AccessToken | None) -> tuple[Check, ...]:
-        subject = Subject(row=row, state=state, token=token, venue=self._venue, stores=self._stores, algo=self._algo)
-        return await preflight(subject)
+    async def _look(
+        self, row: SessionRow, state: EngineState | None, token: AccessToken | None, egress: Egress | None
+    ) -> tuple[Check, ...]:
+        return await preflight(
+            Subject(
+                row=row,
+                state=state,
+                token=token,
+                egress=egress,
+                policy=self._shell.egress,
+                venue=self._venue,
+                stores=self._stores,
+            )
+        )
 
 
 def require_journal(shell: Shell) -> None:

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from algoexec.domain.calendar import IST
-from algoexec.domain.errors import BrokerError, DecodeError, StoreError
+from algoexec.domain.errors import BrokerError, BrokerRefused, DecodeError, StoreError, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.engine.events import Mode
 from algoexec.engine.state import EngineState
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, EgressPolicy, ProxyNotAllowed
 from algoexec.ports.stores import SessionRow, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.inheritance import inherited
@@ -49,16 +50,17 @@ def is_green(checks: tuple[Check, ...]) -> bool:
 class Subject:
     """Who would trade, and with what.
 
-    `row` is the session, which need not be stored; `state` None: it does not run yet. `algo` is
-    the name under which the exchange registered the algo, None: none is set.
+    `row` is the session, which need not be stored; `state` None: it does not run yet. `egress` is
+    how its orders would leave, None: that cannot be read any more. `policy` is what the operator says of it.
     """
 
     row: SessionRow
     state: EngineState | None
     token: AccessToken | None
+    egress: Egress | None
+    policy: EgressPolicy
     venue: Venue
     stores: Stores
-    algo: str | None
 
 
 async def preflight(subject: Subject) -> tuple[Check, ...]:
@@ -70,7 +72,7 @@ async def _look(name: str, check: Callable[[Subject], Awaitable[Finding]], subje
     try:
         async with asyncio.timeout(WITHIN_S):
             found = await check(subject)
-    except (BrokerError, DecodeError, StoreError) as error:
+    except (BrokerError, DecodeError, StoreError, ProxyNotAllowed) as error:
         found = Finding(str(error) or type(error).__name__, ok=False)
     except TimeoutError:
         found = Finding(f"no answer within {WITHIN_S:g} s", ok=False)
@@ -131,11 +133,33 @@ async def _kill_switch(subject: Subject) -> Finding:
 
 
 async def _algo_name(subject: Subject) -> Finding:
-    return Finding("none is set; orders carry none" if subject.algo is None else f"orders carry {subject.algo}")
+    name = subject.policy.algo_of(subject.egress or DIRECT)
+    return Finding("none is set; orders carry none" if name is None else f"orders carry {name}")
 
 
-async def _static_ip(_: Subject) -> Finding:
-    return Finding("not asked; the broker refuses orders from an address that is not registered with it")
+async def _static_ip(subject: Subject) -> Finding:
+    """Ask the broker, by the way by which orders leave: so a proxy that does not work is found too."""
+    if subject.row.mode is not Mode.LIVE:
+        return Finding(f"mode {subject.row.mode} sends no order")
+    if subject.token is None:
+        return _NOT_ASKED
+    if (egress := subject.egress) is None:
+        return Finding("the session's egress proxy cannot be read any more: hand in token and proxy anew", ok=False)
+    subject.policy.require(egress)
+    try:
+        told = await subject.venue.addresses(subject.token, egress)
+    except TokenRefused:
+        raise
+    except BrokerRefused as error:
+        return Finding(f"the broker does not say which addresses are registered: {error}")
+    if not told.registered:
+        word = "the broker refuses orders until one is" if told.are_required else "this venue does not ask for one"
+        return Finding(f"no address is registered; {word}", ok=False if told.are_required else None)
+    by = "directly" if egress.proxy is None else f"by {egress.proxy.place}"
+    registered = f"{' and '.join(told.registered)} registered with the broker"
+    if (ours := subject.policy.address_of(egress)) is None:
+        return Finding(f"{registered}; from where orders that leave {by} come is not set up, so not compared")
+    return Finding(f"{registered}; orders leave {by}, from {ours}", ok=ours in told.registered)
 
 
 async def _clock(subject: Subject) -> Finding:

@@ -8,6 +8,7 @@ from typing import Final
 
 from algoexec.domain.errors import (
     AlgoexecError,
+    DecodeError,
     StoreError,
     StoreUnavailable,
 )
@@ -28,6 +29,7 @@ from algoexec.engine.events import (
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, EgressPolicy
 from algoexec.ports.observer import Observer
 from algoexec.ports.spill import Spill
 from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
@@ -84,13 +86,13 @@ class Registry:
         canonical: Canonical,
         open_account: OpenAccount = no_accounts,
         spill: Spill | None = None,
-        algo: str | None = None,
+        egress: EgressPolicy | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         """Nothing runs before `running`; sessions trade at what `open_account` opens.
 
-        Without `spill` even exits wait for the journal. `algo` is the name that live orders carry.
-        `observers` hear what sessions decide.
+        Without `spill` even exits wait for the journal. Without `egress` orders leave directly, and
+        carry no name of an algo. `observers` hear what sessions decide.
         """
         self.hub = hub
         self._stores, self._clock, self._venue = stores, clock, venue
@@ -102,6 +104,8 @@ class Registry:
             hub=hub,
             desks=MarketDesks(venue),
             tokens=stores.tokens,
+            egresses=stores.egresses,
+            egress=egress or EgressPolicy(),
             clock=venue.clock,
             wall=clock,
             canonical=canonical,
@@ -111,7 +115,7 @@ class Registry:
         self._running = RunningSessions(self._shell, venue=venue, stores=stores, clock=clock)
         self._switches = KillSwitchKeeper(stores.kill_switches, self._running)
         self._beginnings = Beginnings(
-            self._shell, venue=venue, stores=stores, switches=self._switches, owner=self._running.owner, algo=algo
+            self._shell, venue=venue, stores=stores, switches=self._switches, owner=self._running.owner
         )
 
     @asynccontextmanager
@@ -137,22 +141,32 @@ class Registry:
         parameters: Parameters,
         rules: TradeRules | None = None,
         session_id: str | None = None,
+        egress: Egress = DIRECT,
     ) -> SessionView:
         """Begin a session for the trading day under way, or else for the next one; raises as `Beginnings.begin`."""
         wanted = Wanted(
-            user_id=user_id, token=token, mode=mode, parameters=parameters, rules=rules, session_id=session_id
+            user_id=user_id,
+            token=token,
+            mode=mode,
+            parameters=parameters,
+            rules=rules,
+            session_id=session_id,
+            egress=egress,
         )
         row, runner = await self._beginnings.begin(wanted)
         self._running.start(row, runner)
         return self._view(row)
 
-    async def preflight(self, *, user_id: str, token: AccessToken | None, mode: Mode) -> tuple[Check, ...]:
+    async def preflight(
+        self, *, user_id: str, token: AccessToken | None, mode: Mode, egress: Egress = DIRECT
+    ) -> tuple[Check, ...]:
         """Return what a session that this user began now would meet.
 
         Raises:
+            ProxyNotAllowed: its orders would leave by a proxy that is none of the operator's.
             BrokerUnavailable: the simulator, whose name is needed, has never answered.
         """
-        return await self._beginnings.preflight(user_id, token, mode)
+        return await self._beginnings.preflight(user_id, token, mode, egress)
 
     async def preflight_of(self, view: SessionView) -> tuple[Check, ...]:
         """Return what the session meets now.
@@ -211,20 +225,24 @@ class Registry:
         """Get out of everything; the session goes on. It is flat only when fills say so."""
         return await self._command(session_id, FlattenRequested(by=by))
 
-    async def replace_token(self, session_id: str, token: AccessToken) -> SessionView:
-        """Hand in a new access token.
+    async def replace_token(self, session_id: str, token: AccessToken, egress: Egress = DIRECT) -> SessionView:
+        """Hand in a new access token; what `egress` does not say about how orders leave stays as it is.
 
         Raises:
+            ProxyNotAllowed: they would leave by a proxy that is none of the operator's.
             TokenRefused: the broker does not take it either.
             OtherAccount: a session that trades stays at its account.
         """
         runner = await self._runner(session_id)
+        self._shell.egress.require(egress)
         require_journal(self._shell)
         account, _ = await self._beginnings.ask_broker(token)
         row = await self._stores.sessions.get(session_id)
         known = None if row is None or runner.state.trading is None else row.account
         if None not in (account, known) and account != known:
             raise OtherAccount(f"the session trades at {known}, the token is of {account}")
+        if egress != DIRECT:
+            await self._change_egress(session_id, egress)
         await self._stores.tokens.put(session_id, token, expiry_of(token, self._clock.now()))
         view = await self._command(session_id, TokenReplaced())
         self._shell.projector.status(runner.state, account)
@@ -306,6 +324,16 @@ class Registry:
             else None,
             budget=venue.budget() if isinstance(venue, Budgeted) else {},
         )
+
+    async def _change_egress(self, session_id: str, wanted: Egress) -> None:
+        try:
+            kept = await self._stores.egresses.get(session_id)
+        except DecodeError:
+            if wanted.proxy is None:
+                return  # nothing leaves until the proxy is said anew
+            kept = DIRECT
+        changed = Egress(wanted.proxy or kept.proxy, wanted.algo or kept.algo)
+        await self._stores.egresses.put(session_id, changed)
 
     async def _command(self, session_id: str, event: Event) -> SessionView:
         runner = await self._runner(session_id)

@@ -17,6 +17,7 @@ from algoexec.runtime.owner import is_surely_dead, new_owner
 from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.shell import Shell
+from algoexec.runtime.tokens import forget_secrets
 from algoexec.telemetry import logger
 
 LEASE: Final = timedelta(seconds=20)
@@ -123,7 +124,7 @@ class RunningSessions:
         try:
             await runner.run()
             await self._shell.projector.settled()
-            await self._stores.tokens.delete(row.id)
+            await forget_secrets(self._stores, row.id)
             await self._stores.sessions.release(row.id, self.owner)
         except FenceLost as lost:
             _log.error("another owner runs this session", session_id=row.id, error=str(lost))
@@ -207,7 +208,7 @@ class RunningSessions:
         """Say that a session has failed that cannot say so itself; its token is of no use any more."""
         try:
             await self._stores.sessions.set_status(row.id, Status.FAILED, reason, row.account)
-            await self._stores.tokens.delete(row.id)
+            await forget_secrets(self._stores, row.id)
             await self._stores.sessions.release(row.id, self.owner)
         except StoreError as error:
             _log.warning("failed session stays in the list for now", session_id=row.id, error=str(error))

@@ -15,6 +15,7 @@ from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.engine.trading.trade import Trade
 from algoexec.ports.broker import Broker
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import Egress
 from algoexec.runtime.order_path import Held, OrderPath
 
 LONGEST_REQUEST_S: Final = 12.0
@@ -31,11 +32,11 @@ class Account(NamedTuple):
 class OpenAccount(Protocol):
     """Opens the account that a session trades at, by its mode."""
 
-    def __call__(self, state: EngineState, token: AccessToken, /) -> Account:
-        """Return it; `state` says what is held there."""
+    def __call__(self, state: EngineState, token: AccessToken, egress: Egress, /) -> Account:
+        """Return it; `state` says what is held there, `egress` how orders that leave do so."""
 
 
-def no_accounts(state: EngineState, _: AccessToken, /) -> Account:
+def no_accounts(state: EngineState, _: AccessToken, __: Egress, /) -> Account:
     """Open nothing: this process does not trade."""
     raise DomainError(f"session {state.session_id} wants to trade where nothing is traded")
 

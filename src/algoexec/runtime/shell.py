@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from algoexec.engine.events import Record
 from algoexec.ports.clock import MarketClock, WallClock
+from algoexec.ports.egress import Egresses, EgressPolicy
 from algoexec.ports.spill import Spill
 from algoexec.ports.stores import Tokens
 from algoexec.runtime.desks import MarketDesks
@@ -31,6 +32,8 @@ class Shell:
     hub: StreamHub
     desks: MarketDesks
     tokens: Tokens
+    egresses: Egresses
+    egress: EgressPolicy
     clock: MarketClock
     wall: WallClock
     canonical: Canonical

@@ -1,4 +1,4 @@
-"""How long an access token lives."""
+"""How long an access token lives, and what goes with its session."""
 
 import base64
 import binascii
@@ -8,6 +8,7 @@ from typing import Final
 
 from algoexec.domain.calendar import IST, ist
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.stores import Stores
 
 DEATH: Final = time(3, 30)
 """Upstox ends every access token at the next 03:30 IST, whenever it was issued (docs/upstox.md §3)."""
@@ -26,6 +27,12 @@ def next_death(now: datetime) -> datetime:
     today = now.astimezone(IST).date()
     death = ist(today, DEATH)
     return death if death > now else ist(today + timedelta(days=1), DEATH)
+
+
+async def forget_secrets(stores: Stores, session_id: str) -> None:
+    """Delete what only a session that is under way needs: its token, and the way by which its orders leave."""
+    await stores.tokens.delete(session_id)
+    await stores.egresses.delete(session_id)
 
 
 def _jwt_expiry(token: AccessToken) -> datetime | None:

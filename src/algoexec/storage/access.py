@@ -1,14 +1,16 @@
-"""Who may do what: broker tokens, API keys, kill switches, and the answers already given."""
+"""Who may do what: broker tokens, ways out, API keys, kill switches, and the answers already given."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import orjson
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from algoexec.domain.errors import StoreError
+from algoexec.domain.errors import DecodeError, StoreError
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress, ProxyAddress
 from algoexec.ports.stores import ApiKey, StoredAnswer
 from algoexec.ports.trading import KillSwitch
 from algoexec.storage.codec import BSON, Document
@@ -17,6 +19,7 @@ from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import (
     ApiKeyDocument,
     Collections,
+    EgressDocument,
     IdempotencyDocument,
     KillSwitchDocument,
     TokenDocument,
@@ -48,6 +51,39 @@ class MongoTokens:
 
     async def delete(self, session_id: str) -> None:
         """Forget the token."""
+        with answered():
+            await self._collection.delete_one({"_id": session_id})
+
+
+class MongoEgresses:
+    """How the orders of sessions leave, encrypted at rest."""
+
+    def __init__(self, collections: Collections, cipher: TokenCipher) -> None:
+        """Seal and open with `cipher`."""
+        self._collection = collections[EgressDocument]
+        self._cipher = cipher
+
+    async def put(self, session_id: str, egress: Egress) -> None:
+        """Keep it until it is deleted."""
+        proxy = None if egress.proxy is None else egress.proxy.reveal()
+        sealed = self._cipher.seal(orjson.dumps([proxy, egress.algo]).decode())
+        with answered():
+            await self._collection.replace_one({"_id": session_id}, {"sealed": sealed}, upsert=True)
+
+    async def get(self, session_id: str) -> Egress:
+        """Return it; `DecodeError` when its key is gone."""
+        with answered():
+            found = await self._collection.find_one({"_id": session_id})
+        if found is None:
+            return DIRECT
+        text = self._cipher.open(found["sealed"])
+        if text is None:
+            raise DecodeError("the egress proxy cannot be read any more: none of the secret keys opens it")
+        proxy, algo = orjson.loads(text)
+        return Egress(None if proxy is None else ProxyAddress(proxy), algo)
+
+    async def delete(self, session_id: str) -> None:
+        """Forget it."""
         with answered():
             await self._collection.delete_one({"_id": session_id})
 

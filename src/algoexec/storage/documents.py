@@ -259,6 +259,18 @@ class TokenDocument(Document):
         indexes: ClassVar = [_index("expires_at", expireAfterSeconds=0)]
 
 
+class EgressDocument(Document):
+    """How a session's (`_id`) orders leave, encrypted. It outlives the token: the next one leaves by the same way."""
+
+    id: str  # type: ignore[assignment]
+    sealed: bytes
+
+    class Settings:
+        """Found by session only."""
+
+        name = "egresses"
+
+
 class ApiKeyDocument(Document):
     """An API key without its secret."""
 
@@ -322,6 +334,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     DayDocument,
     ProgressDocument,
     TokenDocument,
+    EgressDocument,
     ApiKeyDocument,
     KillSwitchDocument,
     IdempotencyDocument,

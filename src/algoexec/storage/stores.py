@@ -6,7 +6,7 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient
 
 from algoexec.engine.version import ENGINE_VERSION
-from algoexec.storage.access import MongoApiKeys, MongoIdempotency, MongoKillSwitches, MongoTokens
+from algoexec.storage.access import MongoApiKeys, MongoEgresses, MongoIdempotency, MongoKillSwitches, MongoTokens
 from algoexec.storage.connection import PING_TIMEOUT_S, answered, connect
 from algoexec.storage.crypto import TokenCipher
 from algoexec.storage.documents import Collections
@@ -29,6 +29,7 @@ class MongoStores:
         self.sessions = MongoSessions(collections)
         self.projections = MongoProjections(collections)
         self.tokens = MongoTokens(collections, cipher)
+        self.egresses = MongoEgresses(collections, cipher)
         self.api_keys = MongoApiKeys(collections)
         self.idempotency = MongoIdempotency(collections)
         self.kill_switches = MongoKillSwitches(collections)

@@ -26,7 +26,7 @@ from tests.unit.runtime.warped import START, LoopClock, until
 
 ANN: Final = AccessToken("user:ann")
 _STORES: Final = (
-    "journal", "snapshots", "sessions", "projections", "tokens", "api_keys", "idempotency", "kill_switches",
+    "journal", "snapshots", "sessions", "projections", "tokens", "egresses", "api_keys", "idempotency", "kill_switches",
 )  # fmt: skip
 
 

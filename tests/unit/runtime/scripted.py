@@ -14,8 +14,10 @@ from algoexec.engine.events import Event
 from algoexec.ports.broker import Broker
 from algoexec.ports.clock import MarketClock
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.feed import FeedConnected, FeedEvent, QuotesChanged
 from algoexec.ports.market_data import Profile
+from algoexec.ports.venue import Addresses
 from algoexec.simulation.generated import generated_day
 from tests.contract.given import contracts
 from tests.unit.runtime.warped import START, LoopMarketClock
@@ -215,7 +217,10 @@ class Venue:
         self.feeds.append(feed)
         return feed
 
-    def broker(self, token: AccessToken) -> Broker:
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> Broker:
+        raise NotImplementedError
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Broker tokens, API keys, kill switches and the answers already given, in memory."""
+"""Broker tokens, ways out, API keys, kill switches and the answers already given, in memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from datetime import datetime
 from algoexec.adapters.memory.reach import Reach
 from algoexec.domain.errors import StoreError
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.stores import ApiKey, StoredAnswer
 from algoexec.ports.trading import KillSwitch
 
@@ -32,6 +33,30 @@ class MemoryTokens:
 
     async def delete(self, session_id: str) -> None:
         """Forget the token."""
+        self._reach.check()
+        self._kept.pop(session_id, None)
+
+
+class MemoryEgresses:
+    """How the orders of sessions leave. It does not rest anywhere, so it is not encrypted."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin empty."""
+        self._reach = reach
+        self._kept: dict[str, Egress] = {}
+
+    async def put(self, session_id: str, egress: Egress) -> None:
+        """Keep it until it is deleted."""
+        self._reach.check()
+        self._kept[session_id] = egress
+
+    async def get(self, session_id: str) -> Egress:
+        """Return it; the direct way when it was never told of."""
+        self._reach.check()
+        return self._kept.get(session_id, DIRECT)
+
+    async def delete(self, session_id: str) -> None:
+        """Forget it."""
         self._reach.check()
         self._kept.pop(session_id, None)
 

@@ -1,6 +1,12 @@
 """All stores, in memory."""
 
-from algoexec.adapters.memory.access import MemoryApiKeys, MemoryIdempotency, MemoryKillSwitches, MemoryTokens
+from algoexec.adapters.memory.access import (
+    MemoryApiKeys,
+    MemoryEgresses,
+    MemoryIdempotency,
+    MemoryKillSwitches,
+    MemoryTokens,
+)
 from algoexec.adapters.memory.journal import MemoryJournal, MemorySnapshots
 from algoexec.adapters.memory.projections import MemoryProjections
 from algoexec.adapters.memory.reach import Reach
@@ -22,6 +28,7 @@ class MemoryStores:
         self.sessions = MemorySessions(self._reach)
         self.projections = MemoryProjections(self._reach)
         self.tokens = MemoryTokens(self._reach)
+        self.egresses = MemoryEgresses(self._reach)
         self.api_keys = MemoryApiKeys(self._reach)
         self.idempotency = MemoryIdempotency(self._reach)
         self.kill_switches = MemoryKillSwitches(self._reach)

@@ -38,7 +38,6 @@ class UpstoxFeed(Feed):
         observe: Callable[[int], None],
         *,
         timing: FeedTiming | None = None,
-        proxy: str | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Connect nowhere yet.
@@ -46,7 +45,7 @@ class UpstoxFeed(Feed):
         `authorize` returns a single-use address for a token; `observe` hears the stamp of each
         frame before the sink sees what is in it.
         """
-        self._stream = Stream(authorize, timing=timing, proxy=proxy, chance=chance)
+        self._stream = Stream(authorize, timing=timing, chance=chance)
         self._token = token
         self._observe = observe
         self._wanted: dict[InstrumentKey, None] = {}

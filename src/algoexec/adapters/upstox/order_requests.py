@@ -30,11 +30,23 @@ type Fields = Mapping[str, Any]
 UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Failures before the first byte of a request: there was no connection to send it on.
 
-`ProxyError` is an egress proxy's refusal to make a tunnel, and what goes through it is TLS, so
-always tunnelled.
+`ProxyError` is an egress proxy's refusal to make a tunnel; what goes to the broker is TLS, so always
+tunnelled. (To the simulator it is not: there a proxy's own answer counts as any that is not the broker's.)
 """
 
 _ALGO: Final = "X-Algo-Name"
+
+
+class _Way:
+    """How far a request has come: while an egress proxy is asked for a tunnel, it is not sent yet."""
+
+    def __init__(self) -> None:
+        self.is_at_proxy = False
+
+    async def came_to(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take in an event of httpcore's trace."""
+        if event.endswith(".send_request_headers.started"):
+            self.is_at_proxy = info["request"].method == b"CONNECT"
 
 
 class OrderRequests:
@@ -66,10 +78,14 @@ class OrderRequests:
         """
         headers = {**authorization(self._token), **self._algo}
         await self._governor.acquire(urgency)
-        what = f"{method} {path}"
+        what, way = f"{method} {path}", _Way()
+        request = self._http.build_request(method, path, json=body, params=query, headers=headers)
+        request.extensions["trace"] = way.came_to
         try:
-            answer = await self._http.request(method, path, json=body, params=query, headers=headers)
+            answer = await self._http.send(request)
         except httpx.HTTPError as failure:
+            if way.is_at_proxy:
+                raise BrokerUnavailable(f"{what}: {type(failure).__name__} at the egress proxy") from failure
             raise outcome_of_failure(what, failure) from failure
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             self._governor.penalise()

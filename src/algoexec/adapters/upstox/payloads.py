@@ -5,9 +5,10 @@ Source: docs/upstox.md §1, checked against recorded answers of 2024 and SDK 2.3
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from algoexec.domain.calendar import IST, Calendar, Hours, ist
 from algoexec.domain.instruments import Future, InstrumentKey, Option, OptionType
@@ -32,6 +33,10 @@ def _day(value: object) -> object:
     if isinstance(value, int) and 0 < value < _LAST_MS:
         return (_EPOCH + timedelta(milliseconds=value)).astimezone(IST).date()
     return date.fromisoformat(value[:10]) if isinstance(value, str) else value
+
+
+def _address(value: str | None) -> str | None:
+    return str(ip_address(value)) if value else None
 
 
 def _stamp(value: object) -> object:
@@ -308,6 +313,18 @@ class OldFundsPayload(Payload):
         return round(self.equity.available_margin * _PAISE)
 
 
+class AddressesPayload(Payload):
+    """From where orders must come. Source: GET /v2/user/ip."""
+
+    primary_ip: Annotated[str | None, AfterValidator(_address)] = None
+    secondary_ip: Annotated[str | None, AfterValidator(_address)] = None
+
+    def registered(self) -> tuple[str, ...]:
+        """Return those that there are, in standard notation."""
+        return tuple(one for one in (self.primary_ip, self.secondary_ip) if one is not None)
+
+
+ADDRESSES: Final = TypeAdapter(AddressesPayload)
 PROFILE: Final = TypeAdapter(ProfilePayload)
 CONTRACTS: Final = TypeAdapter(list[ContractPayload])
 CHAIN: Final = TypeAdapter(list[StrikePayload])

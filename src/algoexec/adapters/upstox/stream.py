@@ -78,13 +78,11 @@ class Stream:
         authorize: Authorize,
         *,
         timing: FeedTiming | None = None,
-        proxy: str | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Connect nowhere yet. `proxy` is an egress proxy's URL."""
+        """Connect nowhere yet."""
         self.timing: Final = timing or FeedTiming()
         self._authorize = authorize
-        self._proxy = proxy
         self._chance = chance
         self._losses = self._taken = self._refused_codes = 0
 
@@ -134,7 +132,7 @@ class Stream:
             ping_interval=timing.ping_every,
             ping_timeout=timing.ping_timeout,
             user_agent_header=USER_AGENT,
-            proxy=self._proxy,
+            proxy=None,  # nor those of the environment
             logger=_log,
         )
 

@@ -11,13 +11,14 @@ from algoexec.adapters.upstox.limits import LIMITS, ORDER_PATIENCE, PATIENCE, Ra
 from algoexec.adapters.upstox.market_clock import SILENCE, ClockReading, ObservedClock, SimulatedMarketClock
 from algoexec.adapters.upstox.market_data import UpstoxMarketData
 from algoexec.adapters.upstox.order_requests import OrderRequests
-from algoexec.adapters.upstox.payloads import Payload
+from algoexec.adapters.upstox.payloads import ADDRESSES, Payload
 from algoexec.adapters.upstox.portfolio_feed import ORDERS_ONLY, PortfolioFeed
 from algoexec.adapters.upstox.rest import UpstoxRest, http_client
 from algoexec.adapters.upstox.stream import Stream
 from algoexec.domain.errors import BrokerUnavailable
 from algoexec.ports.credentials import AccessToken
-from algoexec.ports.venue import Venue
+from algoexec.ports.egress import DIRECT, Egress, ProxyAddress
+from algoexec.ports.venue import Addresses, Venue
 
 
 class _AuthorizedFeedPayload(Payload):
@@ -40,39 +41,41 @@ _ADDRESSES = TypeAdapter(_AddressesPayload)
 
 
 class _Access:
-    """What all credentials of a venue share: HTTP connections, rate governors, the clock."""
+    """What all credentials of a venue share: HTTP connections, rate governors, the clock.
 
-    def __init__(
-        self,
-        hosts: Hosts,
-        clock: ObservedClock,
-        *,
-        proxy: str | None,
-        timing: FeedTiming | None,
-        algo: str | None,
-    ) -> None:
+    Only orders, and the question from where they must come, go through an egress proxy: the
+    broker asks no address of a read, and what became of an order can then be looked up while
+    its proxy is down. Each proxy has connections of its own; there are as many as users.
+    """
+
+    def __init__(self, hosts: Hosts, clock: ObservedClock, *, timing: FeedTiming | None, algo: str | None) -> None:
         self.clock = clock
-        self.http = http_client(hosts.api, proxy=proxy)
-        self._orders_http = http_client(hosts.orders, proxy=proxy)
-        self._proxy = proxy
+        self._hosts = hosts
+        self._clients: dict[tuple[str, ProxyAddress | None], httpx.AsyncClient] = {}
         self._timing = timing
         self._algo = algo
         self._governors: dict[tuple[str, RateGroup], RateGovernor] = {}
 
-    def rest(self, token: AccessToken) -> UpstoxRest:
-        return UpstoxRest(self.http, token, self._governor(token, RateGroup.STANDARD))
+    @property
+    def http(self) -> httpx.AsyncClient:
+        return self._client(self._hosts.api, None)
+
+    def rest(self, token: AccessToken, proxy: ProxyAddress | None = None) -> UpstoxRest:
+        return UpstoxRest(self._client(self._hosts.api, proxy), token, self._governor(token, RateGroup.STANDARD))
 
     def feed(self, token: AccessToken) -> UpstoxFeed:
-        return UpstoxFeed(self._authorize, token, self.clock.observe, timing=self._timing, proxy=self._proxy)
+        return UpstoxFeed(self._authorize, token, self.clock.observe, timing=self._timing)
 
-    def broker(self, token: AccessToken) -> UpstoxBroker:
+    def broker(self, token: AccessToken, egress: Egress) -> UpstoxBroker:
         governor = self._governor(token, RateGroup.ORDERS)
-        stream = Stream(self._authorize_portfolio, timing=self._timing, proxy=self._proxy)
-        return UpstoxBroker(
-            self.rest(token),
-            OrderRequests(self._orders_http, token, governor, algo=self._algo),
-            PortfolioFeed(stream, token),
-        )
+        stream = Stream(self._authorize_portfolio, timing=self._timing)
+        http = self._client(self._hosts.orders, egress.proxy)
+        requests = OrderRequests(http, token, governor, algo=egress.algo or self._algo)
+        return UpstoxBroker(self.rest(token), requests, PortfolioFeed(stream, token))
+
+    async def addresses(self, token: AccessToken, egress: Egress, *, are_required: bool) -> Addresses:
+        told = await self.rest(token, egress.proxy).get(ADDRESSES, "/v2/user/ip")
+        return Addresses(registered=told.registered(), are_required=are_required)
 
     async def addresses(self, token: AccessToken) -> tuple[str, ...]:
         answer = await self.rest(token).get(_ADDRESSES, "/v2/user/ip")
@@ -85,8 +88,14 @@ class _Access:
         return left
 
     async def aclose(self) -> None:
-        await self.http.aclose()
-        await self._orders_http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _client(self, host: str, proxy: ProxyAddress | None) -> httpx.AsyncClient:
+        if (host, proxy) not in self._clients:
+            url = None if proxy is None else proxy.reveal()
+            self._clients[host, proxy] = http_client(host, proxy=url)
+        return self._clients[host, proxy]
 
     async def _authorize(self, token: AccessToken) -> str:
         answer = await self.rest(token).get(_AUTHORIZED_FEED, "/v3/feed/market-data-feed/authorize")
@@ -112,17 +121,16 @@ class UpstoxVenue(Venue):
         *,
         hosts: Hosts = LIVE,
         clock: SystemMarketClock | None = None,
-        proxy: str | None = None,
         timing: FeedTiming | None = None,
         algo: str | None = None,
     ) -> None:
         """Connect nowhere yet.
 
-        `proxy` is an egress proxy's URL; the environment's are not read. `algo` is the name under
-        which the exchange registered the algo: orders carry it.
+        `algo` is the name under which the exchange registered the algo: orders carry it whose
+        user has none of his own.
         """
         self._clock = clock or SystemMarketClock()
-        self._access = _Access(hosts, self._clock, proxy=proxy, timing=timing, algo=algo)
+        self._access = _Access(hosts, self._clock, timing=timing, algo=algo)
 
     @property
     def clock(self) -> SystemMarketClock:
@@ -141,9 +149,13 @@ class UpstoxVenue(Venue):
         """Return an unconnected feed for this credential."""
         return self._access.feed(token)
 
-    def broker(self, token: AccessToken) -> UpstoxBroker:
-        """Return the account of this credential."""
-        return self._access.broker(token)
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> UpstoxBroker:
+        """Return the account of this credential; its orders leave by `egress`."""
+        return self._access.broker(token, egress)
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
+        """Return the user's static addresses. Source: GET /v2/user/ip."""
+        return await self._access.addresses(token, egress, are_required=True)
 
     async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
         """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.
@@ -183,7 +195,7 @@ class SimulatorVenue(Venue):
             ValueError: `address` is not on loopback.
         """
         self._clock = SimulatedMarketClock(self._read_clock, silence=silence)
-        self._access = _Access(Hosts.simulator(address), self._clock, proxy=None, timing=timing, algo=algo)
+        self._access = _Access(Hosts.simulator(address), self._clock, timing=timing, algo=algo)
 
     @property
     def clock(self) -> SimulatedMarketClock:
@@ -210,9 +222,13 @@ class SimulatorVenue(Venue):
         """Return an unconnected feed for this credential."""
         return self._access.feed(token)
 
-    def broker(self, token: AccessToken) -> UpstoxBroker:
-        """Return the account of this credential."""
-        return self._access.broker(token)
+    def broker(self, token: AccessToken, egress: Egress = DIRECT) -> UpstoxBroker:
+        """Return the account of this credential; its orders leave by `egress`."""
+        return self._access.broker(token, egress)
+
+    async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
+        """Return the user's static addresses; a simulator refuses nobody for having none. Source: GET /v2/user/ip."""
+        return await self._access.addresses(token, egress, are_required=False)
 
     async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
         """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.

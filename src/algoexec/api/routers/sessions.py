@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response, status
 
-from algoexec.api.commanding import NOT_TRADED, begin_session, named
+from algoexec.api.commanding import NOT_TRADED, begin_session, egress_of, named
 from algoexec.api.config import ConfigChanges, SessionConfig
 from algoexec.api.dependencies import (
     CommandedSession,
@@ -55,7 +55,7 @@ _STILL: Final[dict[int | str, dict[str, Any]]] = {
     dependencies=IDEMPOTENT,
     responses=problems(
         *_READ, *_KEYED, "session-exists", "account-in-use", "kill-switch-on", "preflight-failed", "invalid-request",
-        "mode-not-available", "broker-token-rejected",
+        "mode-not-available", "broker-token-rejected", "egress-proxy-not-allowed",
         "broker-refused", "broker-answer-unreadable", "broker-unavailable",
     ),
 )  # fmt: skip
@@ -191,12 +191,13 @@ async def resume_session(session: CommandedSession, caller: Trader, registry: Se
     operation_id="replaceToken",
     summary="Hand in a new access token",
     dependencies=IDEMPOTENT,
-    responses=problems(*_COMMAND, *_KEYED, "broker-token-rejected", "other-account"),
+    responses=problems(*_COMMAND, *_KEYED, "broker-token-rejected", "egress-proxy-not-allowed", "other-account"),
 )
 async def replace_token(session: CommandedSession, body: NewToken, registry: Sessions) -> SessionOut:
     """Broker tokens die each night at 03:30 IST; a session in NEEDS_TOKEN goes on with the new one."""
     token = AccessToken(body.access_token.get_secret_value())
-    return SessionOut.of(await registry.replace_token(session.row.id, token))
+    egress = egress_of(body.egress_proxy, body.algo_name, session.row.mode)
+    return SessionOut.of(await registry.replace_token(session.row.id, token, egress))
 
 
 @router.get(

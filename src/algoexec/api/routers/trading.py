@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, status
 
 from algoexec.api.auth import Caller
-from algoexec.api.commanding import named_user, token_of
+from algoexec.api.commanding import egress_of, named_user, token_of
 from algoexec.api.dependencies import (
     Given,
     Reader,
@@ -93,7 +93,7 @@ async def list_trades(
     "/preflight",
     operation_id="preflight",
     summary="Could a session trade now?",
-    responses=problems(*_READ, "broker-unavailable"),
+    responses=problems(*_READ, "broker-unavailable", "egress-proxy-not-allowed"),
 )
 async def post_preflight(body: PreflightRequest, caller: Trader, registry: Sessions) -> PreflightOut:
     """Look at everything that a session begun now would need. Nothing is begun, the token is not kept.
@@ -101,7 +101,8 @@ async def post_preflight(body: PreflightRequest, caller: Trader, registry: Sessi
     Mode `live` begins only when this is `green`.
     """
     user_id = named_user(caller, body.user_id, "body.user_id")
-    checks = await registry.preflight(user_id=user_id, token=token_of(body.access_token), mode=body.mode)
+    egress = egress_of(body.egress_proxy, body.algo_name, body.mode)
+    checks = await registry.preflight(user_id=user_id, token=token_of(body.access_token), mode=body.mode, egress=egress)
     return PreflightOut.of(checks)
 
 

@@ -3,23 +3,44 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from algoexec.api.config import ConfigChanges, SessionConfig
 from algoexec.api.schemas.trading import TradingOut
 from algoexec.engine.effects import Status
 from algoexec.engine.events import FeedStatus, Mode
 from algoexec.engine.state import EngineState
+from algoexec.ports.egress import ProxyAddress
 from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.views import SessionView
 
 UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@:|-]{1,64}$")]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 
-_CLOSED = ConfigDict(extra="forbid")
+
+def _a_proxy(secret: SecretStr) -> SecretStr:
+    ProxyAddress(secret.get_secret_value())
+    return secret
 
 
-class NewSession(BaseModel):
+EgressProxy = Annotated[SecretStr, Field(min_length=1, max_length=500), AfterValidator(_a_proxy)]
+AlgoName = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,62}[!-~])?$")]
+
+_PROXY_SAYS = (
+    "Mode `live` only: `http[s]://[user:password@]host:port` of the proxy from which this user's orders go out, one "
+    "that the operator allows (`ALGOEXEC_EGRESS_PROXIES`). Kept encrypted until the session ends, never returned."
+)
+_ALGO_SAYS = "Mode `live` only: name under which the exchange registered the user's algo; left out, the service's own."
+
+
+class _WaysOut(BaseModel):
+    """How the orders of a session leave."""
+
+    egress_proxy: EgressProxy | None = Field(default=None, description=_PROXY_SAYS)
+    algo_name: AlgoName | None = Field(default=None, description=_ALGO_SAYS)
+
+
+class NewSession(_WaysOut):
     """A session to begin."""
 
     model_config = ConfigDict(
@@ -65,7 +86,7 @@ class HaltRequest(BaseModel):
     reason: str = Field(default="requested", min_length=1, max_length=200, description="For the people who watch.")
 
 
-class PreflightRequest(BaseModel):
+class PreflightRequest(_WaysOut):
     """The session that would be begun."""
 
     model_config = ConfigDict(
@@ -80,10 +101,10 @@ class PreflightRequest(BaseModel):
     mode: Mode = Field(default=Mode.LIVE, description="What the session would do with a signal.")
 
 
-class NewToken(BaseModel):
-    """A new broker access token."""
+class NewToken(_WaysOut):
+    """A new broker access token; `egress_proxy` and `algo_name` stay as they are when both are left out."""
 
-    model_config = _CLOSED
+    model_config = ConfigDict(extra="forbid")
 
     access_token: Token
 
