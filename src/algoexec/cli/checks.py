@@ -23,6 +23,7 @@ from algoexec.bootstrap import open_stores, open_venue
 from algoexec.domain.calendar import IST, Calendar
 from algoexec.domain.errors import BrokerError, DecodeError, StoreError, StoreUnavailable, TokenRefused
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT
 from algoexec.ports.stores import Query
 from algoexec.runtime.preflight import LARGEST_OFFSET
 from algoexec.runtime.tokens import expiry_of
@@ -236,7 +237,7 @@ async def _address(patient: Patient) -> Found:
     if patient.token is None:
         return Found(ok=None, detail=told, advice="with --token-file it is compared with those that are registered")
     async with open_venue(patient.settings) as venue:
-        known = await venue.registered_addresses(patient.token)
+        known = (await venue.addresses(patient.token, DIRECT)).registered
     if seen in known:
         return Found(ok=True, detail=f"{told}, which is registered")
     advice = "register it with the broker as your static IP, or orders are refused"

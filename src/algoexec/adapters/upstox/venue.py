@@ -25,11 +25,6 @@ class _AuthorizedFeedPayload(Payload):
     authorized_redirect_uri: str
 
 
-class _AddressesPayload(Payload):
-    primary_ip: str | None = None
-    secondary_ip: str | None = None
-
-
 class _ClockPayload(Payload):
     now_ms: int
     speed: float | None
@@ -37,7 +32,6 @@ class _ClockPayload(Payload):
 
 
 _AUTHORIZED_FEED = TypeAdapter(_AuthorizedFeedPayload)
-_ADDRESSES = TypeAdapter(_AddressesPayload)
 
 
 class _Access:
@@ -76,10 +70,6 @@ class _Access:
     async def addresses(self, token: AccessToken, egress: Egress, *, are_required: bool) -> Addresses:
         told = await self.rest(token, egress.proxy).get(ADDRESSES, "/v2/user/ip")
         return Addresses(registered=told.registered(), are_required=are_required)
-
-    async def addresses(self, token: AccessToken) -> tuple[str, ...]:
-        answer = await self.rest(token).get(_ADDRESSES, "/v2/user/ip")
-        return tuple(address for address in (answer.primary_ip, answer.secondary_ip) if address)
 
     def budget(self) -> dict[str, float]:
         left: dict[str, float] = {group.value: 1.0 for group in RateGroup}
@@ -157,13 +147,6 @@ class UpstoxVenue(Venue):
         """Return the user's static addresses. Source: GET /v2/user/ip."""
         return await self._access.addresses(token, egress, are_required=True)
 
-    async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
-        """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.
-
-        Raises as `UpstoxRest.get`.
-        """
-        return await self._access.addresses(token)
-
     def budget(self) -> dict[str, float]:
         """Return what is left of the rate limits, by group, for the credential that has least."""
         return self._access.budget()
@@ -229,13 +212,6 @@ class SimulatorVenue(Venue):
     async def addresses(self, token: AccessToken, egress: Egress) -> Addresses:
         """Return the user's static addresses; a simulator refuses nobody for having none. Source: GET /v2/user/ip."""
         return await self._access.addresses(token, egress, are_required=False)
-
-    async def registered_addresses(self, token: AccessToken) -> tuple[str, ...]:
-        """Return the addresses from which the broker takes this account's orders. Source: GET /v2/user/ip.
-
-        Raises as `UpstoxRest.get`.
-        """
-        return await self._access.addresses(token)
 
     def budget(self) -> dict[str, float]:
         """Return what is left of the rate limits, by group, for the credential that has least."""
