@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from algoexec.adapters.alerts.notices import Kind
 from algoexec.settings import Broker, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -52,6 +53,10 @@ def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
         ("ALGOEXEC_BROKER", "zerodha", "upstox"),
         ("ALGOEXEC_LOG_LEVEL", "loud", "pattern"),
         ("ALGOEXEC_REDIS_URL", "http://:hunter2@host", "begins with redis://"),
+        ("ALGOEXEC_TELEGRAM_TOKEN", "hunter2", "or neither"),
+        ("ALGOEXEC_WEBHOOK_URL", "https://hunter2.example", "or neither"),
+        ("ALGOEXEC_WEBHOOK_SECRET", "hunter2", "16 characters"),
+        ("ALGOEXEC_ALERTS", "alert,gossip", "login"),
         ("ALGOEXEC_REDIS_PREFIX", "a:b", "pattern"),
         ("ALGOEXEC_REDIS_EVENT_TEXT", "not a place", "pattern"),
         ("ALGOEXEC_ALGO_NAME", "two\nlines", "pattern"),
@@ -67,6 +72,11 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, variabl
     assert "hunter2" not in str(refused.value)
 
 
+def test_every_kind_of_message_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALGOEXEC_ALERTS", ",".join(Kind))
+    assert set(Settings().alerts) == set(Kind)
+
+
 def test_two_kinds_of_jwt_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALGOEXEC_JWKS_URL", "https://identity.example/keys")
     monkeypatch.setenv("ALGOEXEC_JWT_SECRET", "s" * 32)
@@ -77,6 +87,9 @@ def test_two_kinds_of_jwt_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> N
 def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALGOEXEC_MONGODB_URI", "mongodb://user:hunter2@host")
     monkeypatch.setenv("ALGOEXEC_SECRET_KEY", "correct horse battery")
+    for name in ("ALGOEXEC_TELEGRAM_TOKEN", "ALGOEXEC_WEBHOOK_URL", "ALGOEXEC_WEBHOOK_SECRET"):
+        monkeypatch.setenv(name, "https://hunter2.hunter2.example")
+    monkeypatch.setenv("ALGOEXEC_TELEGRAM_CHAT", "-100")
     monkeypatch.setenv("ALGOEXEC_REDIS_URL", "redis://:hunter2@host")
     assert "hunter2" not in repr(Settings())
     assert "horse" not in repr(Settings())

@@ -1,29 +1,25 @@
 """Puts the service together: the one module, beside `cli`, that knows every adapter."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from algoexec.adapters.paper.broker import PaperBroker
-from algoexec.adapters.redis.names import Names
 from algoexec.adapters.system_clock import SystemClock
 from algoexec.adapters.upstox.venue import SimulatorVenue, UpstoxVenue
 from algoexec.api.app import create_app
 from algoexec.api.auth import Authenticator
-from algoexec.api.bridge.line import Line
 from algoexec.api.jwt import Jwks, JwtVerifier, SharedSecret
 from algoexec.api.services import ApiOptions, Services
+from algoexec.bootstrap.beside import bridged, call_people, tracing, writing
+from algoexec.bootstrap.errors import CannotStart
 from algoexec.dashboard import pages
-from algoexec.domain.errors import AlgoexecError, BrokerUnavailable, DomainError
+from algoexec.domain.errors import BrokerUnavailable, DomainError
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.orders import OrderReport
 from algoexec.engine.events import Mode
@@ -37,7 +33,6 @@ from algoexec.ports.venue import Venue
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.seat import Account, OpenAccount
-from algoexec.runtime.views import Dependency
 from algoexec.settings import Broker, Settings
 from algoexec.storage.codec import canonical
 from algoexec.storage.crypto import TokenCipher, key_file
@@ -50,14 +45,9 @@ from algoexec.telemetry.broker import MeasuredBroker
 from algoexec.telemetry.metrics import Meters
 
 if TYPE_CHECKING:
-    from algoexec.adapters.redis.bridge import RedisBridge
     from algoexec.telemetry.traces import Traces
 
 _log: Final = logger("service")
-
-
-class CannotStart(AlgoexecError):
-    """The service cannot start as it is set up; the message says what to do."""
 
 
 def create_service(settings: Settings) -> FastAPI:
@@ -123,7 +113,8 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
     venue = await stack.enter_async_context(open_venue(settings))
     hub = StreamHub(stores.journal.frames, clock)
     meters = Meters(clock)
-    traces = _traces(settings, stack, clock)
+    traces = tracing(settings, stack, clock)
+    notifier = await writing(settings, stack, clock)
     registry = Registry(
         venue=venue,
         stores=stores,
@@ -132,7 +123,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         canonical=canonical,
         open_account=measured(open_accounts(venue), meters, traces),
         spill=SpillFolder(settings.data_dir / "spill"),
-        observers=(meters,) if traces is None else (meters, traces),
+        observers=[one for one in (meters, traces, notifier) if one is not None],
         egress=EgressPolicy.of(settings.egress_proxies, address=settings.egress_address, algo=settings.algo_name),
     )
     await stack.enter_async_context(registry.running())
@@ -144,64 +135,10 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         meters=meters,
         venue_name=registry.venue_name,
     )
-    if settings.redis_url is None:
-        return services
-    bridge = _bridge(settings, settings.redis_url, services)
-    await stack.enter_async_context(_beside(bridge.run()))
-    return replace(services, redis=lambda: Dependency(detail=bridge.trouble))
-
-
-def _traces(settings: Settings, stack: AsyncExitStack, clock: WallClock) -> "Traces | None":
-    """Return what makes traces of the order path; None where nobody wants them."""
-    if settings.otlp_endpoint is None:
-        return None
-    try:
-        from algoexec.telemetry.traces import Traces
-    except ModuleNotFoundError as error:
-        raise CannotStart("ALGOEXEC_OTLP_ENDPOINT needs the extra `otel`: pip install 'algoexec[otel]'") from error
-    traces = Traces(settings.otlp_endpoint, version("algoexec"), clock)
-    stack.callback(traces.close)
-    return traces
-
-
-def _bridge(settings: Settings, url: SecretStr, services: Services) -> "RedisBridge":
-    try:
-        from algoexec.adapters.redis.bridge import RedisBridge
-    except ModuleNotFoundError as error:
-        raise CannotStart("ALGOEXEC_REDIS_URL needs the extra `redis`: pip install 'algoexec[redis]'") from error
-    text = None if settings.redis_event_text is None else _imported(settings.redis_event_text)
-    line = Line(services, _options(settings), allow_live=settings.redis_allow_live, text=text)
-    names = Names(settings.redis_prefix)
-    try:
-        return RedisBridge(url.get_secret_value(), names, answer=line.answer, events=line.events)
-    except ValueError as error:
-        raise CannotStart(f"ALGOEXEC_REDIS_URL: {error}") from error
-
-
-def _imported(place: str) -> Any:
-    """Return what `module:function` names."""
-    module, _, name = place.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CannotStart(f"ALGOEXEC_REDIS_EVENT_TEXT: {place}: {error}") from error
-
-
-def _note_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("what runs beside trading has failed", exc_info=error)
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` while the context lasts."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_note_failure)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    services = await bridged(settings, stack, services, _options(settings))
+    if notifier is not None:
+        await call_people(stack, services, venue, notifier)
+    return services
 
 
 def measured(open_account: OpenAccount, meters: Meters, traces: "Traces | None" = None) -> OpenAccount:
