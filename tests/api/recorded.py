@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from algoexec.adapters.memory.stores import MemoryStores
@@ -85,7 +86,10 @@ class Recorded:
         raise AssertionError("it was never so")
 
 
-def recorded(session_id: str, user_id: str, *, seed: int = 1, mode: Mode = Mode.SIGNALS) -> Recorded:
+@cache
+def recorded(
+    session_id: str, user_id: str, *, seed: int = 1, mode: Mode = Mode.SIGNALS, rules: TradeRules = RULES
+) -> Recorded:
     """Return the day of `seed`: a random walk with bursts, polls, and a feed that broke once.
 
     In other modes than `signals` its orders meet a broker that fills everything at its limit.
@@ -102,7 +106,7 @@ def recorded(session_id: str, user_id: str, *, seed: int = 1, mode: Mode = Mode.
     )
     chance = random.Random(seed)
     journal = _Journal(row, chance)
-    for after, event in _events(row, chance):
+    for after, event in _events(row, chance, rules):
         journal.wait_until(DAY.opens_at + after)
         journal.take(DAY.opens_at + after, event)
         if isinstance(event, CandleClosed):
@@ -192,7 +196,7 @@ def _report(ticket: OrderTicket, number: str, status: OrderStatus, filled: int) 
     )
 
 
-def _events(row: SessionRow, chance: random.Random) -> Iterator[tuple[timedelta, Event]]:
+def _events(row: SessionRow, chance: random.Random, rules: TradeRules) -> Iterator[tuple[timedelta, Event]]:
     early = timedelta(minutes=-5)
     yield (
         early,
@@ -205,7 +209,7 @@ def _events(row: SessionRow, chance: random.Random) -> Iterator[tuple[timedelta,
             day=DAY,
             parameters=Parameters(),
             inherited=None,
-            rules=None if row.mode is Mode.SIGNALS else RULES,
+            rules=None if row.mode is Mode.SIGNALS else rules,
         ),
     )
     yield early, DayPrepared(contracts=contracts(40))

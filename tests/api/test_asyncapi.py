@@ -16,14 +16,15 @@ from referencing.jsonschema import DRAFT202012
 
 from algoexec.api.directory import CallersSessions
 from algoexec.api.routers import socket
+from algoexec.engine.effects import EntryOffered, EntryRefused
 from algoexec.engine.events import Mode
 from algoexec.engine.trading.marks import OptionMark
-from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.rules import Approval, TradeRules
 from algoexec.engine.trading.tally import Tally
 from algoexec.engine.trading.trade import TradingState
 from algoexec.runtime.marks import day_result
 from algoexec.runtime.watcher import Filter, HubOptions
-from algoexec.runtime.wire import TOPICS
+from algoexec.runtime.wire import TOPICS, complete, encode
 from tests.api.recorded import recorded
 from tests.api.support import running_service
 from tests.api.test_stream import connected, flap
@@ -98,6 +99,20 @@ async def test_every_kind_of_frame_is_as_it_is_described() -> None:
                         break
 
     assert seen == set(validators()) - {"ticket"}
+
+
+def test_an_order_that_waits_for_a_person_is_as_it_is_described() -> None:
+    day = recorded(
+        "askingsession000", "asha", mode=Mode.PAPER, rules=TradeRules(approval=Approval.MANUAL, risk_pct=4.0)
+    )
+    frames = day.frames_of("order")
+
+    assert {type(frame.body) for frame in frames} == {EntryOffered, EntryRefused}
+    for frame in frames:
+        check(complete(encode(day.row.id, frame), prev=0, cursor="c").text)
+        if isinstance(frame.body, EntryOffered):
+            yes = replace(frame, body=replace(frame.body, approved_by="asha"))
+            check(complete(encode(day.row.id, yes), prev=0, cursor="c").text)
 
 
 def test_every_topic_is_described_and_no_other() -> None:

@@ -38,6 +38,7 @@ class TestRules:
                 "stage": "NEUTRAL", "trade_id": None, "instrument": None, "open_units": 0, "average_price": None,
                 "stop": None, "target": None, "index_stop": None, "index_target": None, "exit_reason": None,
             },
+            "offer": None,
             "funds": None,
             "killed": None,
         }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from algoexec.domain.calendar import regular_session
 from algoexec.domain.instruments import BANK_NIFTY, InstrumentKey
 from algoexec.domain.orders import Side
-from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.effects import EntryOffered, EntryRefused, OrderChanged, TradeClosed
 from algoexec.engine.events import Mode, SessionCreated
 from algoexec.engine.trading.orders import Phase, Purpose
 from algoexec.ports.stores import JournalEntry
@@ -35,9 +35,25 @@ def order(id_: str, phase: Phase = Phase.SENDING, **fields: Any) -> OrderChanged
     return OrderChanged(id=id_, phase=phase, **{**given, **fields})
 
 
-def refusal(signal_id: str, reason: str = "MAX_TRADES") -> EntryRefused:
+def offer(id_: str, approved_by: str | None = None, signal_id: str = "s1-1-0") -> EntryOffered:
+    """Return an entry that waits for a person, or that one has approved."""
+    return EntryOffered(
+        id=id_,
+        trade_id=id_.rpartition("-")[0],
+        signal_id=signal_id,
+        instrument=OPTION,
+        quantity=70,
+        limit=212.35,
+        risk=2_972_90,
+        expires_at=minute(9),
+        approved_by=approved_by,
+    )
+
+
+def refusal(signal_id: str, reason: str = "MAX_TRADES", order_id: str | None = None) -> EntryRefused:
     """Return a signal that became no order."""
-    return EntryRefused(signal_id=signal_id, instrument=OPTION, reason=reason, detail="20 trades were begun today")
+    detail = "20 trades were begun today"
+    return EntryRefused(signal_id=signal_id, instrument=OPTION, reason=reason, detail=detail, order_id=order_id)
 
 
 def trade(id_: str, n: int, net: int = -123_45) -> TradeClosed:

@@ -11,13 +11,13 @@ import pytest
 from algoexec.domain.calendar import ist
 from algoexec.domain.instruments import BANK_NIFTY
 from algoexec.domain.signals import Reason
-from algoexec.engine.effects import PositionChanged, SessionChanged, Status
+from algoexec.engine.effects import OrderNews, PositionChanged, SessionChanged, Status
 from algoexec.engine.events import FeedStatus, Mode
 from algoexec.engine.trading.orders import Phase
 from algoexec.ports.stores import AccountInUse, JournalEntry, Query, SessionRow, Stores
 from algoexec.ports.trading import Consequences, KillSwitch
 from tests.contract.given import ALL, DAY, entry, minute, row, signal
-from tests.contract.given_trading import began, order, refusal, trade
+from tests.contract.given_trading import began, offer, order, refusal, trade
 
 
 async def project(stores: Stores, *entries: JournalEntry, user: str = "u1") -> None:
@@ -61,6 +61,29 @@ class TestOrders:
         assert await ids(None) == ["s1-3-0-refused", "s1-1-0", "s1-1-0-refused"]
         assert await ids(True) == ["s1-3-0-refused", "s1-1-0-refused"]
         assert await ids(False) == ["s1-1-0"]
+
+    @pytest.mark.parametrize("times", [(0, 1, 2), (2, 1, 0), (1, 2, 0, 1)])
+    async def test_what_waited_for_a_person_is_one_with_what_became_of_it(
+        self, stores: Stores, times: Sequence[int]
+    ) -> None:
+        bought: list[OrderNews] = [offer("s1-1-0"), offer("s1-1-0", "asha"), order("s1-1-0")]
+        dropped: list[OrderNews] = [offer("s1-4-0", signal_id="s1-9-0"), refusal("s1-9-0", "DECLINED", "s1-4-0")]
+        for n in times:
+            await project(stores, entry(n + 1, bought[n]))
+            if n < 2:
+                await project(stores, entry(n + 4, dropped[n]))
+
+        page = (await stores.projections.orders(ALL)).items
+        orders = (await stores.projections.orders(ALL, refused=False)).items
+        refused = (await stores.projections.orders(ALL, refused=True)).items
+
+        assert [[step.told for step in one.history] for one in page] == [dropped, bought]
+        assert [one.history[0].id for one in orders] == ["s1-1-0"]
+        assert [one.history[0].id for one in refused] == ["s1-4-0"]
+        assert [one.at for one in page] == [minute(4), minute(1)]
+        assert await stores.projections.order("s1-4-0", "u1") == page[0]
+        came = await stores.projections.consequences(["s1-1-0", "s1-9-0"])
+        assert {id_: one.told for id_, one in came.items()} == {"s1-1-0": (bought[-1],), "s1-9-0": (dropped[-1],)}
 
     async def test_orders_are_found_by_session_user_and_time_page_by_page(self, stores: Stores) -> None:
         await project(stores, *(entry(n, order(f"s1-{n}-0")) for n in range(1, 6)))
@@ -177,6 +200,8 @@ class TestDays:
         second = [
             entry(4, signal("s2-2-0", 3), signal("s2-2-1", 3, Reason.PCR), session="s2"),
             entry(5, refusal("s2-2-0"), refusal("s2-3-0", "NO_CASH"), session="s2", first_frame=20),
+            entry(6, refusal("s2-4-0", "DECLINED", "s2-5-0"), session="s2", first_frame=30),
+            entry(5, offer("s2-5-0", signal_id="s2-4-0"), session="s2", first_frame=9),
             entry(7, trade("s2-7", 7, net=80_00), locked("MAX_DAILY_PROFIT"), session="s2", first_frame=40),
         ]
         for _ in range(2):
@@ -188,7 +213,7 @@ class TestDays:
         assert (day.venue, day.user_id, day.mode, day.day, day.sessions) == ("v1", "u1", Mode.PAPER, DAY, ("s1", "s2"))
         assert day.signals == 2
         assert day.rejections == {"PCR": 3, "TRADE_LOCK": 1}
-        assert day.refusals == {"MAX_TRADES": 2, "NO_CASH": 1}
+        assert day.refusals == {"MAX_TRADES": 2, "NO_CASH": 1, "DECLINED": 1}
         assert day.trades == (trade("s2-7", 7, net=80_00), trade("s1-9", 9, net=-50_00))
         assert day.locks == ("MAX_DAILY_PROFIT",)
 

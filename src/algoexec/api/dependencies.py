@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Path, Request
 from fastapi.requests import HTTPConnection
@@ -14,9 +14,11 @@ from algoexec.api.services import ApiOptions, Services
 from algoexec.api.tickets import Tickets
 from algoexec.domain.errors import DecodeError, DomainError
 from algoexec.engine.events import Mode
+from algoexec.engine.trading.drafting import offer_of
 from algoexec.ports.stores import Scope, Stores
 from algoexec.runtime.registry import Registry
 from algoexec.runtime.views import SessionView
+from algoexec.runtime.wire import order_form
 from algoexec.telemetry import logger
 
 _log = logger("api")
@@ -96,6 +98,17 @@ Given = Annotated[Services, Depends(services_of)]
 Options = Annotated[ApiOptions, Depends(options_of)]
 SessionId = Annotated[str, Path(description="The session.", pattern=SESSION_ID, examples=["s7k2m9q4w1x8z3b5"])]
 
+OrderId = Annotated[
+    str, Path(description="The order.", pattern=r"^[a-z0-9-]{1,64}$", examples=["s7k2m9q4w1x8z3b5-2h-0"])
+]
+
+
+class OfferedOrder(NamedTuple):
+    """An order about which a person is asked."""
+
+    id: str
+    session_id: str
+
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
@@ -145,6 +158,34 @@ async def commanded(registry: Registry, caller: Caller, session_id: str) -> Sess
     return found
 
 
+async def offered_order(order_id: OrderId, caller: Trader, registry: Sessions) -> OfferedOrder:
+    """Return the order of the path if a person is asked about it; that of a live session needs the scope `live`.
+
+    Raises:
+        ApiProblem: `order-not-found`, `order-not-waiting`, or `session-unreadable`.
+    """
+    session_id = order_id.partition("-")[0]
+    with readable(f"order {order_id}"):
+        session = await registry.get(session_id, caller.user_id)
+        if session is None:
+            raise unknown_order(order_id)
+        require(caller, scope_for(session.row.mode))
+        trading = None if session.state is None else session.state.trading
+        offered = None if trading is None else offer_of(trading.intent)
+        if offered is None or (offered.id, offered.approved_by) != (order_id, None):
+            stored = await registry.order(order_id, caller.user_id)
+            if stored is None:
+                raise unknown_order(order_id)
+            told = order_form(stored.told)
+            raise ApiProblem("order-not-waiting", " ".join(filter(None, (told["phase"], told["reason"]))))
+    return OfferedOrder(order_id, session_id)
+
+
+def unknown_order(order_id: str) -> ApiProblem:
+    """Return the problem that there is no such order, or that it is another user's."""
+    return ApiProblem("order-not-found", f"There is no order {order_id}.")
+
+
 def scope_for(mode: Mode) -> Scope:
     """Return the scope that commands to a session of that mode need."""
     return Scope.LIVE if mode is Mode.LIVE else Scope.TRADE
@@ -152,3 +193,4 @@ def scope_for(mode: Mode) -> Scope:
 
 OwnSession = Annotated[SessionView, Depends(own_session)]
 CommandedSession = Annotated[SessionView, Depends(commanded_session)]
+Offered = Annotated[OfferedOrder, Depends(offered_order)]

@@ -39,7 +39,7 @@ Mode `signals` only tells. Mode `paper` trades at live prices without an order l
 `live`, `config.trading.capital` and `max_daily_loss`, and a green `POST /preflight`. What is held is watched until it
 is flat: `POST …/flatten` gets out, `POST …/halt` forbids entries, `POST /kill-switch` does both for all sessions of a
 user and stays on. `DELETE /sessions/{{id}}` refuses while something is held, unless told to `flatten` or to
-`hand_over`.
+`hand_over`. With `config.trading.approval` `manual` each entry waits for `POST /orders/{{id}}/approve` or `/reject`.
 
 ## Problems
 Every failure is `{MEDIA_TYPE}` (RFC 9457): switch on `code` (`type` is `{TYPE_PREFIX}` and the code), show `detail`.

@@ -22,8 +22,8 @@ from algoexec.domain.errors import (
 )
 from algoexec.ports.egress import ProxyNotAllowed
 from algoexec.ports.stores import AccountInUse, ActiveSessionExists, InvalidCursor
+from algoexec.runtime.conflicts import NotOwnedHere, NotWaiting, OtherAccount, PositionOpen, SessionIsOver
 from algoexec.runtime.kill_switch import KillSwitchOn
-from algoexec.runtime.registry import NotOwnedHere, OtherAccount, PositionOpen, SessionIsOver
 from algoexec.telemetry import logger
 
 _log = logger("api")
@@ -57,6 +57,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "account-in-use": Kind(409, "The account is traded already", "Another live session trades this broker account."),
     "position-open": Kind(
         409, "Something is held", "The session holds a position or an order of it works; see `flatten`."
+    ),
+    "order-not-waiting": Kind(
+        409, "Nobody is asked about it", "It was decided, it expired, or it never waited for approval; see `detail`."
     ),
     "kill-switch-on": Kind(409, "The kill switch is on", "Nothing that trades begins until `DELETE /kill-switch`."),
     "preflight-failed": Kind(
@@ -98,6 +101,7 @@ _CONFLICTS: Final[Mapping[type[Exception], str]] = {
     AccountInUse: "account-in-use",
     KillSwitchOn: "kill-switch-on",
     PositionOpen: "position-open",
+    NotWaiting: "order-not-waiting",
     OtherAccount: "other-account",
     ProxyNotAllowed: "egress-proxy-not-allowed",
 }
@@ -185,7 +189,7 @@ def problem_of(error: Exception) -> ApiProblem | None:
             return ApiProblem("invalid-cursor")
         case SessionIsOver():
             return ApiProblem("session-over")
-        case AccountInUse() | KillSwitchOn() | PositionOpen() | OtherAccount() | ProxyNotAllowed():
+        case AccountInUse() | KillSwitchOn() | PositionOpen() | NotWaiting() | OtherAccount() | ProxyNotAllowed():
             return ApiProblem(_CONFLICTS[type(error)], str(error) or None)
         case NotOwnedHere() | FenceLost():
             return ApiProblem("session-elsewhere", headers={"Retry-After": "10"})

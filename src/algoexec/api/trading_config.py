@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from algoexec.engine.trading.rules import TradeRules, Window
+from algoexec.engine.trading.rules import Approval, TradeRules, Window
 
 DEFAULTS: Final = TradeRules()
 
@@ -69,6 +69,11 @@ class TradingChanges(BaseModel):
         json_schema_extra={"examples": [{"capital": 300000, "max_daily_loss": 9000, "risk_pct": 1}]},
     )
 
+    approval: Annotated[Approval, Field(strict=False)] = Field(
+        DEFAULTS.approval,
+        description="`manual`: each entry waits for `POST /orders/{id}/approve`, until its signal expires "
+        "(`signal_life_minutes`).",
+    )
     capital: Rupees = Field(
         DEFAULTS.capital / 100, description="Rupees that are traded with. Must be given in mode `live`."
     )

@@ -62,6 +62,11 @@ def _rejection(data: Data) -> str:
 def _order(data: Data) -> str:
     if data["phase"] == "REFUSED":
         return f"no order   {data['reason']}: {data['message']}"
+    if data["phase"] in ("AWAITING_APPROVAL", "APPROVED"):
+        what = f"{data['side']} {data['quantity']} at {data['limit']:.2f}  risk {data['risk']:.2f}"
+        if data["approved_by"] is None:
+            return f"OFFER      {what}  until {_clock(data['expires_at'])}: POST /orders/{data['id']}/approve"
+        return f"OFFER      {what}  approved by {data['approved_by']}"
     filled = f"  filled {data['filled']} at {data['average_price']:.2f}" if data["filled"] else ""
     return f"ORDER      {data['side']:<4} {data['quantity']} at {data['limit']:.2f}  {data['phase']}{filled}"
 

@@ -156,13 +156,41 @@ class OrderChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryOffered:
+    """An order that is sent only if a person approves: body of an `order` frame.
+
+    `id` and `trade_id` are those that it will have. What would be bought now: `quantity` in units,
+    `limit` in rupees a unit, `risk` in paise is what the stop would lose of all of it. Not approved
+    at `expires_at` (UTC) it is refused. `approved_by` None: nobody has said yes yet.
+    """
+
+    id: str
+    trade_id: str
+    signal_id: str
+    instrument: InstrumentKey
+    quantity: int
+    limit: float
+    risk: int
+    expires_at: datetime
+    approved_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRefused:
-    """A signal that became no order, and why: body of an `order` frame."""
+    """A signal that became no order, and why: body of an `order` frame.
+
+    `order_id` is the number under which it was offered to a person; None: it never was.
+    """
 
     signal_id: str
     instrument: InstrumentKey | None
     reason: str
     detail: str
+    order_id: str | None = None
+
+
+OrderNews = OrderChanged | EntryOffered | EntryRefused
+"""What an `order` frame tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +240,7 @@ class TradeClosed:
     external_units: int
 
 
-type FrameBody = (
-    SessionChanged | Signal | PcrReading | Candle | Alert | OrderChanged | EntryRefused | PositionChanged | TradeClosed
-)
+type FrameBody = SessionChanged | Signal | PcrReading | Candle | Alert | OrderNews | PositionChanged | TradeClosed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +268,7 @@ class Frame:
                 return "candle"
             case Alert():
                 return "alert"
-            case OrderChanged() | EntryRefused():
+            case OrderChanged() | EntryOffered() | EntryRefused():
                 return "order"
             case PositionChanged():
                 return "position"

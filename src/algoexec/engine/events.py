@@ -237,6 +237,22 @@ class FundsRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryApproved:
+    """A person (`by`) allows the entry that was offered under `order_id`."""
+
+    order_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryDeclined:
+    """A person (`by`) does not want the entry that was offered under `order_id`."""
+
+    order_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlattenRequested:
     """A person (`by`) wants to be out of everything; the session goes on."""
 
@@ -274,18 +290,9 @@ SessionEvent = (
     | DeadlinePassed
     | SessionFailed
 )
-TradeEvent = (
-    Marked
-    | OrderReported
-    | OrderNotPlaced
-    | OutcomeNotKnown
-    | ChangeNotMade
-    | PositionRead
-    | FundsRead
-    | FlattenRequested
-    | KillSwitched
-    | TradeRulesChanged
-)
+BrokerEvent = OrderReported | OrderNotPlaced | OutcomeNotKnown | ChangeNotMade | PositionRead | FundsRead
+"""What the broker says, or does not say."""
+TradeEvent = Marked | BrokerEvent | EntryApproved | EntryDeclined | FlattenRequested | KillSwitched | TradeRulesChanged
 type Event = SessionEvent | TradeEvent
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from algoexec.domain.calendar import IST, ist
 from algoexec.domain.market import Candle
 from algoexec.domain.signals import Side, Signal
-from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.effects import EntryRefused, OrderChanged, OrderNews, TradeClosed
 from algoexec.engine.events import Mode
 from algoexec.engine.trading.rules import TradeRules
 
@@ -97,7 +97,7 @@ def index_after(signal: Signal, candles: Sequence[Candle], *, is_over: bool) -> 
 
 def outcome_of(
     mode: Mode,
-    told: Iterable[OrderChanged | EntryRefused],
+    told: Iterable[OrderNews],
     trade: TradeClosed | None,
     index: IndexResult | None,
     *,
@@ -105,7 +105,8 @@ def outcome_of(
 ) -> Outcome | None:
     """Return what became of an emitted signal; None while that is open.
 
-    `told` are its orders, or its refusal, as they stand; `is_over`: its session has ended.
+    `told` are its orders, or its refusal, as they stand; one that waits for a person is open.
+    `is_over`: its session has ended.
     """
     if trade is not None:
         return Outcome(fate=Fate.TRADED, reason=trade.reason, trade=trade, index=index)
@@ -113,7 +114,8 @@ def outcome_of(
     for one in told:
         if isinstance(one, EntryRefused):
             return Outcome(fate=Fate.REFUSED, reason=one.reason, index=index)
-        orders.append(one)
+        if isinstance(one, OrderChanged):
+            orders.append(one)
     if orders:
         is_unfilled = all(order.phase.is_final and not order.filled for order in orders)
         return Outcome(fate=Fate.NOT_FILLED, index=index) if is_unfilled else None

@@ -226,11 +226,11 @@ class Projections(Protocol):
     async def orders(self, query: Query, *, refused: bool | None = None) -> Page[StoredOrder]:
         """Return orders and refused signals, newest first by when they were first told of.
 
-        `refused` True: refused signals alone; False: orders alone.
+        `refused` True: refused signals alone; False: orders alone, and what may yet become one.
         """
 
     async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
-        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
+        """Return what stands there under that id; None when nothing does or it belongs to another than `user_id`."""
 
     async def trades(self, query: Query) -> Page[StoredTrade]:
         """Return closed trades, newest first by when they were closed.

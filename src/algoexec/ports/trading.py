@@ -5,32 +5,43 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from algoexec.engine.effects import EntryRefused, OrderChanged, TradeClosed
+from algoexec.engine.effects import EntryRefused, OrderChanged, OrderNews, TradeClosed
 from algoexec.engine.events import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderStep:
-    """An order, or a refusal, as one frame told it: `number` is the frame's, `at` market time."""
+    """An order, an offer or a refusal, as one frame told it: `number` is the frame's, `at` market time."""
 
     number: int
     at: datetime
-    told: OrderChanged | EntryRefused
+    told: OrderNews
 
     @property
     def id(self) -> str:
-        """The order's own id; of a refused signal, which has no order, one of its own."""
-        return self.told.id if isinstance(self.told, OrderChanged) else refusal_id(self.told.signal_id)
+        """The name under which it stands among the orders."""
+        return order_id(self.told)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether there is no order, and will be none."""
+        return isinstance(self.told, EntryRefused)
 
 
-def refusal_id(signal_id: str) -> str:
-    """Return the name under which a refused signal stands among the orders; no order has such a one."""
-    return f"{signal_id}-refused"
+def order_id(told: OrderNews) -> str:
+    """Return the name under which it stands among the orders.
+
+    An offer has the number that its order will have, and keeps it when it is refused. A signal that
+    was refused before had no number: it has a name of its own, such as no order has.
+    """
+    if isinstance(told, EntryRefused):
+        return told.order_id or f"{told.signal_id}-refused"
+    return told.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOrder:
-    """An order with all that became of it, oldest first, at least one step. A refused signal has one step."""
+    """An order with all that became of it, oldest first, at least one step; a refused signal ends with that."""
 
     session_id: str
     user_id: str
@@ -42,9 +53,14 @@ class StoredOrder:
         return self.history[0].at
 
     @property
-    def told(self) -> OrderChanged | EntryRefused:
-        """The order as it stands, or the refusal."""
+    def told(self) -> OrderNews:
+        """The order as it stands, what may become one, or the refusal."""
         return self.history[-1].told
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is a signal that became no order."""
+        return any(step.is_refusal for step in self.history)
 
     @property
     def fills(self) -> "tuple[Fill, ...]":
@@ -81,9 +97,9 @@ class StoredTrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consequences:
-    """What came of one signal: orders and refusals as they stand, and its trade once that is closed."""
+    """What came of one signal: offers, orders and refusals as they stand, and its trade once that is closed."""
 
-    told: tuple[OrderChanged | EntryRefused, ...] = ()
+    told: tuple[OrderNews, ...] = ()
     trade: TradeClosed | None = None
 
 

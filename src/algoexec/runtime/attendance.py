@@ -9,6 +9,7 @@ from algoexec.domain.errors import DecodeError, StoreUnavailable
 from algoexec.engine.effects import Status
 from algoexec.engine.events import DayPrepared, Event, TokenRejected, WarmedUp
 from algoexec.engine.state import EngineState
+from algoexec.engine.transition import Transition
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.egress import Egress, ProxyNotAllowed
 from algoexec.runtime.desk import Listener, MarketDesk
@@ -33,8 +34,8 @@ class Session(Listener, Protocol):
     changed: Pulse
     lease_until: float
 
-    def ask(self, event: Event) -> Awaitable[EngineState]:
-        """Put an event into the inbox; return the state once it is durable."""
+    def ask(self, event: Event) -> Awaitable[Transition]:
+        """Put an event into the inbox; return what came of it once that is durable."""
 
     def want_mark(self) -> None:
         """Have the newest prices stepped."""

@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Final
 
 from algoexec.domain.errors import (
-    AlgoexecError,
     DecodeError,
     StoreError,
     StoreUnavailable,
 )
 from algoexec.domain.market import Candle
 from algoexec.domain.options import OptionChain
+from algoexec.engine.effects import EntryRefused, OrderNews
 from algoexec.engine.events import (
+    EntryApproved,
+    EntryDeclined,
     Event,
     FlattenRequested,
     Halted,
@@ -26,16 +28,19 @@ from algoexec.engine.events import (
     TokenReplaced,
     TradeRulesChanged,
 )
+from algoexec.engine.trading.risk import Refusal
 from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.transition import Transition
 from algoexec.ports.clock import WallClock
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.egress import DIRECT, Egress, EgressPolicy
 from algoexec.ports.observer import Observer
 from algoexec.ports.spill import Spill
 from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
-from algoexec.ports.trading import KillSwitch
+from algoexec.ports.trading import KillSwitch, StoredOrder, order_id
 from algoexec.ports.venue import Budgeted, Venue
 from algoexec.runtime.beginnings import Beginnings, Wanted, require_journal
+from algoexec.runtime.conflicts import NotOwnedHere, NotWaiting, OtherAccount, PositionOpen, SessionIsOver
 from algoexec.runtime.desks import MarketDesks
 from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
@@ -55,22 +60,6 @@ from algoexec.telemetry import logger
 
 _COMMAND_TIMEOUT_S: Final = 10.0
 _log = logger("registry")
-
-
-class SessionIsOver(AlgoexecError):
-    """The session has ended; it takes no command any more."""
-
-
-class NotOwnedHere(AlgoexecError):
-    """Another process runs the session."""
-
-
-class PositionOpen(AlgoexecError):
-    """The session holds something, or is about to; the message says what."""
-
-
-class OtherAccount(AlgoexecError):
-    """The access token is of another broker account than the session's."""
 
 
 class Registry:
@@ -225,6 +214,28 @@ class Registry:
         """Get out of everything; the session goes on. It is flat only when fills say so."""
         return await self._command(session_id, FlattenRequested(by=by))
 
+    async def decide(self, session_id: str, decision: EntryApproved | EntryDeclined) -> OrderNews:
+        """Hand a person's word on an offered entry over; return what is told of it then.
+
+        An approved entry is sent at the next quote that allows it.
+
+        Raises:
+            NotWaiting: somebody, or something, was faster.
+        """
+        moved = await self._ask(session_id, decision)
+        bodies = [frame.body for frame in moved.frames if isinstance(frame.body, OrderNews)]
+        told = next((body for body in bodies if order_id(body) == decision.order_id), None)
+        if told is None:
+            raise NotWaiting("it was decided a moment ago")
+        if isinstance(told, EntryRefused) and told.reason != Refusal.DECLINED:
+            raise NotWaiting(f"{told.reason}: {told.detail}")
+        return told
+
+    async def order(self, name: str, user_id: str | None) -> StoredOrder | None:
+        """Return what stands among the orders under that id as of now; None: nothing, or it is another's."""
+        await self._lists_follow()
+        return await self._stores.projections.order(name, user_id)
+
     async def replace_token(self, session_id: str, token: AccessToken, egress: Egress = DIRECT) -> SessionView:
         """Hand in a new access token; what `egress` does not say about how orders leave stays as it is.
 
@@ -262,9 +273,7 @@ class Registry:
             raise PositionOpen(f"{trade.stage}: {trade.open_units} units of {trade.option.name} are held")
         reason = StopReason.HANDED_OVER if hand_over and trade is not None else StopReason.REQUESTED
         view = await self._command(session_id, StopRequested(reason=reason))
-        with suppress(TimeoutError):  # it has ended all the same; the lists follow
-            async with asyncio.timeout(_COMMAND_TIMEOUT_S):
-                await self._shell.projector.settled()
+        await self._lists_follow()
         return view
 
     async def kill(self, switch: KillSwitch) -> None:
@@ -336,17 +345,26 @@ class Registry:
         await self._stores.egresses.put(session_id, changed)
 
     async def _command(self, session_id: str, event: Event) -> SessionView:
+        moved = await self._ask(session_id, event)
+        row = await self._stores.sessions.get(session_id)
+        if row is None:
+            raise StoreError(f"session {session_id} has no row")
+        return SessionView.of(row, moved.state)
+
+    async def _ask(self, session_id: str, event: Event) -> Transition:
         runner = await self._runner(session_id)
         require_journal(self._shell)
         try:
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
-                state = await runner.ask(event)
+                return await runner.ask(event)
         except TimeoutError as error:
             raise StoreUnavailable("the journal does not answer; the command takes effect when it does") from error
-        row = await self._stores.sessions.get(session_id)
-        if row is None:
-            raise StoreError(f"session {session_id} has no row")
-        return SessionView.of(row, state)
+
+    async def _lists_follow(self) -> None:
+        """Return once the lists hold what has happened; where they cannot be written, they follow later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COMMAND_TIMEOUT_S):
+                await self._shell.projector.settled()
 
     async def _runner(self, session_id: str) -> SessionRunner:
         if (runner := self._running.get(session_id)) is not None:

@@ -44,11 +44,15 @@ _BATCH: Final = 64
 
 @dataclass(slots=True)
 class _Told:
-    """An event that waits to be stepped, since `at`; None stands for the prices as they will be then."""
+    """An event that waits to be stepped, since `at`; None stands for the prices as they will be then.
+
+    `moved` is what came of it, once it is stepped.
+    """
 
     event: Event | None
     at: float
-    answer: asyncio.Future[EngineState] | None = None
+    answer: asyncio.Future[Transition] | None = None
+    moved: Transition | None = None
 
 
 class SessionRunner:
@@ -100,15 +104,15 @@ class SessionRunner:
         """Put an event into the inbox."""
         self._inbox.put_nowait(_Told(event, self._shell.wall.monotonic()))
 
-    async def ask(self, event: Event) -> EngineState:
-        """Put an event into the inbox; return the state once the event is durable.
+    async def ask(self, event: Event) -> Transition:
+        """Put an event into the inbox; return what came of it once that is durable.
 
-        Of a session that is over the last state is returned: nothing changes it any more.
+        Of one that changes nothing, as in a session that is over, that is the state as it was.
 
         Raises:
             FenceLost: the session has another owner now.
         """
-        answer: asyncio.Future[EngineState] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(_Told(event, self._shell.wall.monotonic(), answer))
         if self._has_ended:
             self._answer_rest()
@@ -169,7 +173,8 @@ class SessionRunner:
             if event is None:
                 continue
             record, moved = self._step(state, event)
-            if changes(state, moved):
+            told.moved = moved if changes(state, moved) else Transition(state=state)
+            if told.moved is moved:
                 state = moved.state
                 decisions.append(Decision(self._entry(record, moved), told.at))
         entries = [decision.entry for decision in decisions]
@@ -180,8 +185,8 @@ class SessionRunner:
             self.changed.beat()
             self._shell.observers.decided(state, decisions)
         for told in batch:
-            if told.answer is not None and not told.answer.done():
-                told.answer.set_result(self.state)
+            if told.answer is not None and told.moved is not None and not told.answer.done():
+                told.answer.set_result(told.moved)
         await self._perform([effect for entry in entries for effect in entry.effects], is_journaled=is_journaled)
 
     def want_mark(self) -> None:
@@ -293,7 +298,7 @@ class SessionRunner:
         for told in told_last:
             if told.answer is not None and not told.answer.done():
                 if self.state.status.is_over:
-                    told.answer.set_result(self.state)
+                    told.answer.set_result(Transition(state=self.state))
                 else:
                     told.answer.set_exception(FenceLost(f"session {self.state.session_id} is not run here any more"))
 

@@ -7,14 +7,30 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from algoexec.engine.effects import EntryRefused, Frame, FrameBody, OrderChanged, TradeClosed
+from algoexec.domain.orders import Side
+from algoexec.engine.effects import (
+    EntryOffered,
+    EntryRefused,
+    Frame,
+    FrameBody,
+    OrderChanged,
+    OrderNews,
+    TradeClosed,
+)
 from algoexec.engine.trading.orders import Purpose
-from algoexec.ports.trading import refusal_id
+from algoexec.ports.trading import order_id
 
 _STYLE: Final = orjson.OPT_UTC_Z
 
+AWAITING_APPROVAL: Final = "AWAITING_APPROVAL"
+APPROVED: Final = "APPROVED"
 REFUSED: Final = "REFUSED"
-"""The phase in which a signal that became no order stands among the orders."""
+"""The phases among the orders of what is not one yet: a person is asked, has said yes; it becomes none."""
+
+_OF_ORDERS: Final[Mapping[str, None]] = dict.fromkeys(
+    (*(one.name for one in fields(OrderChanged)), "signal_id", "reason", "risk", "expires_at", "approved_by")
+)
+"""The names that an order, an offer and a refusal all have on the wire."""
 
 _NUMBERED: Final = ("session", "signal", "rejection", "pcr", "candle", "alert", "order", "position", "trade")
 
@@ -64,7 +80,7 @@ def encode(session_id: str, frame: Frame) -> Encoded:
 def body_form(body: FrameBody) -> Mapping[str, Any] | FrameBody:
     """Return a frame's body as it is told: most as they are, money in rupees."""
     match body:
-        case OrderChanged() | EntryRefused():
+        case OrderChanged() | EntryOffered() | EntryRefused():
             return order_form(body)
         case TradeClosed():
             return trade_form(body)
@@ -72,21 +88,20 @@ def body_form(body: FrameBody) -> Mapping[str, Any] | FrameBody:
             return body
 
 
-def order_form(told: OrderChanged | EntryRefused) -> dict[str, Any]:
-    """Return an order, or a refused signal as the entry that it did not become. Both have the same names."""
-    if isinstance(told, OrderChanged):
-        return {**_plain(told), "reason": None}
-    return {
-        **dict.fromkeys(one.name for one in fields(OrderChanged)),
-        "id": refusal_id(told.signal_id),
-        "signal_id": told.signal_id,
-        "purpose": Purpose.ENTRY,
-        "phase": REFUSED,
-        "instrument": told.instrument,
-        "filled": 0,
-        "reason": told.reason,
-        "message": told.detail,
-    }
+def order_form(told: OrderNews) -> dict[str, Any]:
+    """Return an order, what may become one, or a refused signal as the entry that it did not become."""
+    entry = {"id": order_id(told), "purpose": Purpose.ENTRY, "filled": 0}
+    match told:
+        case OrderChanged():
+            return {**_OF_ORDERS, **_plain(told)}
+        case EntryOffered():
+            phase = AWAITING_APPROVAL if told.approved_by is None else APPROVED
+            offered = {**_plain(told), "risk": in_rupees(told.risk)}
+            return {**_OF_ORDERS, **entry, **offered, "phase": phase, "side": Side.BUY}
+        case EntryRefused():
+            why = {"reason": told.reason, "message": told.detail}
+            about = {"signal_id": told.signal_id, "instrument": told.instrument}
+            return {**_OF_ORDERS, **entry, **about, **why, "phase": REFUSED}
 
 
 def trade_form(trade: TradeClosed) -> dict[str, Any]:
@@ -121,7 +136,7 @@ def unnumbered(
     return Message(kind, _dumps(whole), cursor)
 
 
-def _plain(body: OrderChanged | TradeClosed) -> dict[str, Any]:
+def _plain(body: OrderChanged | EntryOffered | TradeClosed) -> dict[str, Any]:
     return {one.name: getattr(body, one.name) for one in fields(body)}
 
 

@@ -10,12 +10,13 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
 from algoexec.domain.calendar import ist
-from algoexec.engine.effects import TradeClosed
+from algoexec.engine.effects import EntryRefused, TradeClosed
 from algoexec.engine.events import Mode
 from algoexec.ports.stores import Page, Query
 from algoexec.ports.trading import StoredDay
 from algoexec.storage.codec import BSON, Document
 from algoexec.storage.connection import answered
+from algoexec.storage.forms import TAG
 from algoexec.storage.lists import newest_first
 
 type _Collection = AsyncCollection[Document]
@@ -85,10 +86,11 @@ class Days:
         return found
 
 
+_IS_REFUSAL: Final[Document] = {"$eq": [f"$$this.v.told.{TAG}", EntryRefused.__name__]}
 _REFUSALS: Final[tuple[Document, ...]] = (
     {"$match": {"is_refused": True}},
-    # A refusal has one step, under the number of its frame.
-    {"$set": {"told": {"$first": {"$objectToArray": "$history"}}}},
+    # Steps stand under the numbers of their frames; before it was refused a person may have been asked.
+    {"$set": {"told": {"$first": {"$filter": {"input": {"$objectToArray": "$history"}, "cond": _IS_REFUSAL}}}}},
 )
 
 

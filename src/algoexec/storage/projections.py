@@ -16,8 +16,10 @@ from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
 from algoexec.engine.effects import (
     Alert,
+    EntryOffered,
     EntryRefused,
     OrderChanged,
+    OrderNews,
     PositionChanged,
     SessionChanged,
     TradeClosed,
@@ -137,7 +139,7 @@ class MongoProjections:
         return await newest_first(self._trades, _owned(query), query, _stored_trade)
 
     async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
-        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
+        """Return what stands there under that id; None when nothing does or it belongs to another than `user_id`."""
         wanted = {"_id": order_id} if user_id is None else {"_id": order_id, "user_id": user_id}
         with answered():
             found = await self._orders.find_one(wanted)
@@ -149,7 +151,7 @@ class MongoProjections:
         with answered():
             orders = await self._orders.find({"signal_id": wanted}).to_list()
             trades = await self._trades.find({"trade.signal_id": wanted}).to_list()
-        told: dict[str, list[OrderChanged | EntryRefused]] = {}
+        told: dict[str, list[OrderNews]] = {}
         for document in orders:
             told.setdefault(document["signal_id"], []).append(_stored_order(document).told)
         closed = {one["trade"]["signal_id"]: _stored_trade(one).trade for one in trades}
@@ -184,7 +186,7 @@ class MongoProjections:
                     yield self._pcr, _upsert(_reading(venue, reading))
                 case Candle() as candle:
                     yield self._candles, _upsert_better(_candle(venue, underlying, candle), "rank")
-                case OrderChanged() | EntryRefused() as told:
+                case OrderChanged() | EntryOffered() | EntryRefused() as told:
                     step = OrderStep(number=frame.number, at=frame.at, told=told)
                     yield self._orders, _add_step(entry.session_id, user_id, step)
                 case TradeClosed() as trade:
@@ -224,11 +226,11 @@ def _add_step(session_id: str, user_id: str, step: OrderStep) -> UpdateOne:
     kept = {
         "session_id": session_id,
         "user_id": user_id,
-        "is_refused": isinstance(step.told, EntryRefused),
         "signal_id": step.told.signal_id,
         f"history.{step.number}": encoded,
     }
-    return UpdateOne({"_id": step.id}, {"$set": kept, "$min": {"at": encoded["at"]}}, upsert=True)
+    grown = {"$min": {"at": encoded["at"]}, "$max": {"is_refused": step.is_refusal}}  # true is more than false
+    return UpdateOne({"_id": step.id}, {"$set": kept, **grown}, upsert=True)
 
 
 def _stored_order(document: Document) -> StoredOrder:

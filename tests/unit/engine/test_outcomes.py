@@ -11,10 +11,19 @@ from algoexec.domain.calendar import ist
 from algoexec.domain.market import MINUTE, Candle, Provenance
 from algoexec.domain.signals import Side, Signal
 from algoexec.engine.events import Mode
-from algoexec.engine.outcomes import Fate, IndexResult, Reached, index_after, outcome_of, result_of, watched_until
+from algoexec.engine.outcomes import (
+    Fate,
+    IndexResult,
+    Outcome,
+    Reached,
+    index_after,
+    outcome_of,
+    result_of,
+    watched_until,
+)
 from algoexec.engine.trading.orders import Phase, Purpose
 from tests.contract.given import DAY, minute, signal
-from tests.contract.given_trading import order, refusal, trade
+from tests.contract.given_trading import offer, order, refusal, trade
 
 CALL = replace(signal("s1-1-0", 0), price=51_000.0, stop_loss=50_900.0, target=51_200.0)
 PUT = replace(CALL, side=Side.BUY_PUT, stop_loss=51_100.0, target=50_800.0)
@@ -130,6 +139,12 @@ class TestFate:
     @pytest.mark.parametrize("is_over", [True, False])
     def test_while_an_order_may_still_be_filled_it_is_open(self, phase: Phase, *, is_over: bool) -> None:
         assert outcome_of(Mode.LIVE, [order("a", phase)], None, self.found, is_over=is_over) is None
+
+    @pytest.mark.parametrize("approved_by", [None, "asha"])
+    def test_what_waits_for_a_person_is_open_until_somebody_decides(self, approved_by: str | None) -> None:
+        waits = [offer("s1-1-0", approved_by)]
+        assert outcome_of(Mode.PAPER, waits, None, None, is_over=False) is None
+        assert outcome_of(Mode.PAPER, waits, None, None, is_over=True) == Outcome(fate=Fate.NOT_TRADED)
 
     @pytest.mark.parametrize("is_over", [True, False])
     def test_what_is_held_is_open_until_its_trade_is_closed(self, *, is_over: bool) -> None:

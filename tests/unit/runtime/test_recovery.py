@@ -13,8 +13,9 @@ from algoexec.domain.errors import FenceLost
 from algoexec.engine.effects import Frame, Status
 from algoexec.engine.events import CandleClosed, Halted, Mode, TokenRejected
 from algoexec.ports.stores import JournalEntry, Query, SessionRow
+from algoexec.runtime.conflicts import SessionIsOver
 from algoexec.runtime.recovery import fold
-from algoexec.runtime.registry import Registry, SessionIsOver
+from algoexec.runtime.registry import Registry
 from algoexec.runtime.running import LEASE, NEVER_BEGAN, UNREADABLE
 from algoexec.strategy.decision import Ledger
 from tests.contract.given import alert

@@ -12,7 +12,7 @@ from algoexec.engine.events import CandleClosed, DayPrepared, ParametersChanged,
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.feed import FeedLost, FeedTokenRefused
 from algoexec.ports.stores import ActiveSessionExists, Query
-from algoexec.runtime.registry import SessionIsOver
+from algoexec.runtime.conflicts import SessionIsOver
 from algoexec.runtime.running import NEVER_BEGAN
 from algoexec.runtime.seat import LONGEST_REQUEST_S
 from algoexec.strategy.parameters import Parameters
@@ -346,7 +346,7 @@ async def test_a_command_never_waits_for_a_session_that_has_ended() -> None:
                 await registry.halt(session, by="ann", reason="late")
             await asyncio.sleep(0)
         await stopping
-        assert (await runner.ask(CandleClosed(candle=None))).status is Status.STOPPED  # type: ignore[arg-type]
+        assert (await runner.ask(CandleClosed(candle=None))).state.status is Status.STOPPED  # type: ignore[arg-type]
 
 
 @warped

@@ -14,8 +14,10 @@ from algoexec.domain.options import PcrReading
 from algoexec.domain.signals import Signal
 from algoexec.engine.effects import (
     Alert,
+    EntryOffered,
     EntryRefused,
     OrderChanged,
+    OrderNews,
     PositionChanged,
     SessionChanged,
     TradeClosed,
@@ -29,6 +31,10 @@ RANK: Final = (Provenance.LIVE, Provenance.RECEIVED, Provenance.BACKFILLED, Prov
 """Provenance of a candle, worst first."""
 
 
+type _KeptOrder = tuple[str, str, dict[int, OrderStep]]
+"""Its session, its user, and its steps by the numbers of their frames."""
+
+
 class MemoryProjections:
     """Projections in dicts by key."""
 
@@ -39,7 +45,7 @@ class MemoryProjections:
         self._readings: dict[tuple[str, InstrumentKey, date, datetime], PcrReading] = {}
         self._candles: dict[tuple[str, InstrumentKey, datetime], Candle] = {}
         self._progress: dict[str, int] = {}
-        self._orders: dict[str, tuple[str, str, dict[int, OrderStep]]] = {}
+        self._orders: dict[str, _KeptOrder] = {}
         self._trades: dict[str, tuple[int, StoredTrade]] = {}
         self._created: dict[str, SessionCreated] = {}
         self._locks: dict[str, set[str]] = defaultdict(set)
@@ -94,17 +100,18 @@ class MemoryProjections:
         """Return orders and refused signals, newest first by when they were first told of."""
         self._reach.check()
         rows = (
-            StoredOrder(session_id=session_id, user_id=user_id, history=tuple(steps[n] for n in sorted(steps)))
-            for session_id, user_id, steps in self._orders.values()
-            if query.session_id in (None, session_id) and query.user_id in (None, user_id)
+            row
+            for row in map(_stored_order, self._orders.values())
+            if query.session_id in (None, row.session_id) and query.user_id in (None, row.user_id)
         )
-        wanted = (row for row in rows if refused in (None, isinstance(row.told, EntryRefused)))
+        wanted = (row for row in rows if refused in (None, row.is_refused))
         return newest_first(((Position(row.at, row.history[0].id), row) for row in wanted), query)
 
     async def order(self, order_id: str, user_id: str | None) -> StoredOrder | None:
-        """Return an order or a refused signal; None when there is none or it belongs to another than `user_id`."""
-        page = await self.orders(Query(user_id=user_id, limit=len(self._orders) + 1))
-        return next((row for row in page.items if row.history[0].id == order_id), None)
+        """Return what stands there under that id; None when nothing does or it belongs to another than `user_id`."""
+        self._reach.check()
+        kept = self._orders.get(order_id)
+        return None if kept is None or user_id not in (None, kept[1]) else _stored_order(kept)
 
     async def trades(self, query: Query) -> Page[StoredTrade]:
         """Return closed trades, newest first by when they were closed."""
@@ -119,7 +126,7 @@ class MemoryProjections:
     async def consequences(self, signal_ids: Collection[str]) -> Mapping[str, Consequences]:
         """Return what came of each of the signals; one of which nothing came is absent."""
         self._reach.check()
-        told = defaultdict[str, list[OrderChanged | EntryRefused]](list)
+        told = defaultdict[str, list[OrderNews]](list)
         for _, _, steps in self._orders.values():
             newest = steps[max(steps)].told
             if newest.signal_id is not None:
@@ -196,7 +203,7 @@ class MemoryProjections:
                     self._readings[venue, reading.underlying, reading.expiry, reading.at] = reading
                 case Candle() as candle:
                     self._keep_better((venue, underlying, candle.start), candle)
-                case OrderChanged() | EntryRefused() as told:
+                case OrderChanged() | EntryOffered() | EntryRefused() as told:
                     step = OrderStep(number=frame.number, at=frame.at, told=told)
                     kept = self._orders.setdefault(step.id, (entry.session_id, user_id, {}))
                     kept[2][step.number] = step
@@ -216,3 +223,8 @@ class MemoryProjections:
         kept = self._candles.get(key, candle)
         if RANK.index(candle.provenance) >= RANK.index(kept.provenance):
             self._candles[key] = candle
+
+
+def _stored_order(kept: _KeptOrder) -> StoredOrder:
+    session_id, user_id, steps = kept
+    return StoredOrder(session_id=session_id, user_id=user_id, history=tuple(steps[n] for n in sorted(steps)))

@@ -3,25 +3,28 @@
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Query, status
 
 from algoexec.api.auth import Caller
 from algoexec.api.commanding import egress_of, named_user, token_of
 from algoexec.api.dependencies import (
     Given,
+    Offered,
+    OrderId,
     Reader,
     Sessions,
     Store,
     Trader,
     readable,
     require,
+    unknown_order,
 )
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.idempotency import IDEMPOTENT, IdempotentRoute
 from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
 from algoexec.api.schemas.sessions import PreflightRequest, UserId
-from algoexec.api.schemas.trading import KillRequest, KillSwitchesOut, OrderOut, PreflightOut, TradeOut
-from algoexec.engine.events import Mode
+from algoexec.api.schemas.trading import KillRequest, KillSwitchesOut, OrderOut, OrderState, PreflightOut, TradeOut
+from algoexec.engine.events import EntryApproved, EntryDeclined, Mode
 from algoexec.ports.stores import Query as Wanted
 from algoexec.ports.stores import Scope
 from algoexec.ports.trading import KillSwitch
@@ -31,11 +34,11 @@ router = APIRouter(tags=["trading"], route_class=IdempotentRoute)
 
 _READ: Final = ("unauthenticated", "forbidden", "invalid-request", "database-unavailable")
 _LIST: Final = problems(*_READ, "invalid-cursor", "session-unreadable")
+_DECIDE: Final = (
+    *_READ, "order-not-found", "order-not-waiting", "session-over", "session-elsewhere", "session-unreadable",
+)  # fmt: skip
 _KEYED: Final = ("request-in-progress", "idempotency-key-reused")
 
-OrderId = Annotated[
-    str, Path(description="The order.", pattern=r"^[a-z0-9-]{1,64}$", examples=["s7k2m9q4w1x8z3b5-2h-0"])
-]
 _Everybody = Annotated[
     bool, Query(alias="all", description="For everybody; needs a service credential with the scope `admin`.")
 ]
@@ -54,8 +57,9 @@ async def list_orders(
         bool | None, Query(description="Only signals that became no order, or only orders.", examples=[None])
     ] = None,
 ) -> PageOf[OrderOut]:
-    """Return orders, and signals that became none (phase REFUSED), newest first by when they were first told of.
+    """Return orders, entries that wait for approval (AWAITING_APPROVAL), and signals that became none (REFUSED).
 
+    Newest first, by when they were first told of; an entry that is approved keeps its place and its id.
     `since` and `until` are of that time too. `history` is everything that became of an order.
     """
     with readable("orders"):
@@ -71,12 +75,42 @@ async def list_orders(
     responses=problems(*_READ, "order-not-found", "session-unreadable"),
 )
 async def get_order(order_id: OrderId, caller: Reader, stores: Store) -> OrderOut:
-    """Return one order, or a signal that became none, with everything that became of it."""
+    """Return one order, what may become one, or a signal that became none, with everything that became of it."""
     with readable(f"order {order_id}"):
         found = await stores.projections.order(order_id, caller.user_id)
     if found is None:
-        raise ApiProblem("order-not-found", f"There is no order {order_id}.")
+        raise unknown_order(order_id)
     return OrderOut.of(found)
+
+
+@router.post(
+    "/orders/{order_id}/approve",
+    status_code=status.HTTP_202_ACCEPTED,
+    operation_id="approveOrder",
+    summary="Allow an entry that waits",
+    dependencies=IDEMPOTENT,
+    responses=problems(*_DECIDE, *_KEYED),
+)
+async def approve_order(offered: Offered, caller: Trader, registry: Sessions) -> OrderState:
+    """Have the entry made at the next quote, if risk and price still allow it: they are checked anew.
+
+    The order keeps its id. What it becomes comes as `order` frames, and stands in `GET /orders/{id}`.
+    """
+    approved = EntryApproved(order_id=offered.id, by=caller.id)
+    return OrderState.told(await registry.decide(offered.session_id, approved))
+
+
+@router.post(
+    "/orders/{order_id}/reject",
+    operation_id="rejectOrder",
+    summary="Drop an entry that waits",
+    dependencies=IDEMPOTENT,
+    responses=problems(*_DECIDE, *_KEYED),
+)
+async def reject_order(offered: Offered, caller: Trader, registry: Sessions) -> OrderState:
+    """Drop the entry: it is REFUSED, as `DECLINED`."""
+    declined = EntryDeclined(order_id=offered.id, by=caller.id)
+    return OrderState.told(await registry.decide(offered.session_id, declined))
 
 
 @router.get("/trades", operation_id="listTrades", summary="List trades", responses=_LIST)

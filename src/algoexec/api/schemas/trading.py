@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from algoexec.domain.orders import Side
-from algoexec.engine.trading.drafting import position_of
+from algoexec.engine.effects import OrderNews
+from algoexec.engine.trading.drafting import offer_of, position_of
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.trade import TradingState
 from algoexec.ports.trading import KillSwitch, StoredOrder, StoredTrade
@@ -17,8 +18,10 @@ from algoexec.runtime.wire import in_rupees, order_form, trade_form
 
 
 class OrderPhase(StrEnum):
-    """Where an order stands. REFUSED is no order: a signal that did not become one."""
+    """Where an order stands. The first two are not sent yet, and REFUSED never is: a signal that became no order."""
 
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    APPROVED = "APPROVED"
     SENDING = "SENDING"
     UNKNOWN = "UNKNOWN"
     WORKING = "WORKING"
@@ -46,6 +49,9 @@ _ORDER: Final[dict[str, Any]] = {
     "trigger": None,
     "signal_id": "s7k2m9q4w1x8z3b5-2f-0",
     "reason": None,
+    "risk": None,
+    "expires_at": None,
+    "approved_by": None,
 }
 
 _TRADE: Final[dict[str, Any]] = {
@@ -79,14 +85,17 @@ class OrderState(BaseModel):
     trade_id: str | None = Field(description="null when refused.")
     purpose: Purpose
     phase: OrderPhase = Field(
-        description="UNKNOWN: sent, and whether it arrived is being looked up. REJECTED: by the broker. NOT_SENT: it "
-        "never reached the broker. HANDED_OVER: it goes on resting at the exchange, and is yours. REFUSED: a signal "
-        "that became no order, `reason` and `message` say why."
+        description="AWAITING_APPROVAL: a person is asked. APPROVED: sent at the next quote that allows it. UNKNOWN: "
+        "sent, and whether it arrived is being looked up. REJECTED: by the broker. NOT_SENT: it never reached the "
+        "broker. HANDED_OVER: it goes on resting at the exchange, and is yours. REFUSED: a signal that became no "
+        "order, `reason` and `message` say why."
     )
     instrument: str | None
     side: Side | None = Field(description="null when refused.")
-    quantity: int | None = Field(description="Units, not lots; null when refused.")
-    limit: float | None = Field(description="Rupees; the price last asked for, null when refused.")
+    quantity: int | None = Field(description="Units, not lots; until it is sent, an estimate; null when refused.")
+    limit: float | None = Field(
+        description="Rupees; the price last asked for; until it is sent, an estimate; null when refused."
+    )
     filled: int = Field(description="Units.")
     average_price: float | None = Field(description="Rupees; null before the first fill.")
     trigger: float | None = Field(
@@ -95,6 +104,18 @@ class OrderState(BaseModel):
     message: str | None = Field(description="Why it ended or was refused, for a person.")
     signal_id: str | None = Field(description="The signal that it comes from, or that was refused.")
     reason: str | None = Field(description="Why a signal was refused, for a program; null on an order.")
+    risk: float | None = Field(
+        description="Rupees that the stop would lose, an estimate; null unless it waits for approval."
+    )
+    expires_at: datetime | None = Field(
+        description="When it is refused if nobody has approved, UTC; null unless it waits for approval."
+    )
+    approved_by: str | None = Field(description="Who has approved; null unless it waits to be sent.")
+
+    @classmethod
+    def told(cls, news: OrderNews) -> Self:
+        """Return what was told of an order."""
+        return cls.model_validate(order_form(news))
 
 
 class OrderStepOut(OrderState):
@@ -219,13 +240,17 @@ class TradingOut(BaseModel):
 
     tally: TallyOut
     position: PositionOut
+    offer: OrderState | None = Field(
+        description="The entry that waits for `POST /orders/{id}/approve`, or has been approved and waits for a quote; "
+        "null: none does."
+    )
     funds: float | None = Field(description="Rupees that can be spent, as the broker said last; null: not yet.")
     killed: str | None = Field(description="Why the kill switch is on, and by whom; null when it is off.")
 
     @classmethod
     def of(cls, trading: TradingState) -> Self:
         """Return its form on the wire."""
-        tally = trading.tally
+        tally, offered = trading.tally, offer_of(trading.intent)
         return cls(
             tally=TallyOut(
                 realised=in_rupees(tally.realised),
@@ -234,6 +259,7 @@ class TradingOut(BaseModel):
                 lock=tally.lock,
             ),
             position=PositionOut.model_validate(position_of(trading.trade)),
+            offer=None if offered is None else OrderState.told(offered),
             funds=None if trading.funds is None else in_rupees(trading.funds),
             killed=trading.killed,
         )

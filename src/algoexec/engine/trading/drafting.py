@@ -8,6 +8,7 @@ from algoexec.domain.errors import DomainError
 from algoexec.domain.orders import OrderTerms, OrderTicket, OrderType, Side
 from algoexec.engine.effects import (
     CancelOrder,
+    EntryOffered,
     EntryRefused,
     ModifyOrder,
     OrderChanged,
@@ -39,6 +40,11 @@ def change_trading(draft: Draft, **fields: Any) -> None:
     draft.change(trading=replace(trading_of(draft), **fields))
 
 
+def record_name(draft: Draft) -> str:
+    """Return the name of the record under way, under which numbers are given: each is used once."""
+    return f"{draft.state.session_id}-{base36(draft.state.seq)}"
+
+
 def keep(draft: Draft, trade: Trade) -> Trade:
     """Let a trade be as it now is."""
     change_trading(draft, trade=trade)
@@ -51,10 +57,14 @@ def at_limit(price: float) -> OrderTerms:
 
 
 def submit(draft: Draft, trade: Trade, purpose: Purpose, quantity: int, terms: OrderTerms) -> Trade:
-    """Add an order to a trade and send it. Its number is a function of session, record and place in the step."""
+    """Add an order to a trade and send it.
+
+    Its number is a function of session, record and place in the step; the record of an entry is
+    the one that named its trade, which may have waited for a person since.
+    """
     place = sum(isinstance(effect, SubmitOrder) for effect in draft.effects)
     ticket = OrderTicket(
-        id=f"{draft.state.session_id}-{base36(draft.state.seq)}-{place}",
+        id=f"{trade.id if purpose is Purpose.ENTRY else record_name(draft)}-{place}",
         instrument=trade.option.key,
         side=Side.BUY if purpose is Purpose.ENTRY else Side.SELL,
         quantity=quantity,
@@ -117,6 +127,7 @@ def refuse(draft: Draft, intent: Intent, refused: Refused) -> None:
             instrument=intent.option.key,
             reason=refused.reason.value,
             detail=refused.detail,
+            order_id=None if intent.offer is None else intent.offer.order_id,
         )
     )
 
@@ -140,6 +151,23 @@ def tell_order(draft: Draft, trade: Trade, order: OwnOrder) -> None:
             message=order.message,
             signal_id=trade.signal.id,
         )
+    )
+
+
+def offer_of(intent: Intent | None) -> EntryOffered | None:
+    """Return what a person is asked about an intent, or has approved; None: nothing."""
+    if intent is None or (offer := intent.offer) is None:
+        return None
+    return EntryOffered(
+        id=offer.order_id,
+        trade_id=offer.trade_id,
+        signal_id=intent.signal.id,
+        instrument=intent.option.key,
+        quantity=offer.quantity,
+        limit=offer.limit,
+        risk=offer.risk,
+        expires_at=intent.signal.expires_at,
+        approved_by=offer.approved_by,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from algoexec.domain.instruments import Option
 from algoexec.domain.signals import Signal
 from algoexec.engine.effects import EntryRefused, QuoteOption
-from algoexec.engine.signals import base36
+from algoexec.engine.events import EntryApproved, EntryDeclined
 from algoexec.engine.trading.drafting import (
     at_limit,
     cancel,
@@ -14,6 +14,8 @@ from algoexec.engine.trading.drafting import (
     change_trading,
     is_overdue,
     keep,
+    offer_of,
+    record_name,
     refuse,
     reprice,
     submit,
@@ -22,10 +24,18 @@ from algoexec.engine.trading.drafting import (
 )
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import OwnOrder, Phase, Purpose
-from algoexec.engine.trading.risk import Approved, Refusal, Refused, forbidding, review_entry, review_signal
-from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.risk import (
+    Approved,
+    Refusal,
+    Refused,
+    forbidding,
+    review_entry,
+    review_signal,
+    review_waiting,
+)
+from algoexec.engine.trading.rules import Approval, TradeRules
 from algoexec.engine.trading.sizing import dearest, entry_limit, parts
-from algoexec.engine.trading.trade import Intent, Stage, Trade
+from algoexec.engine.trading.trade import Intent, Offer, Stage, Trade
 from algoexec.engine.transition import Draft
 
 
@@ -46,20 +56,51 @@ def consider(draft: Draft, signal: Signal) -> None:
 
 
 def try_to_enter(draft: Draft, mark: OptionMark) -> None:
-    """Enter on a quote of the wanted option, if it allows that."""
+    """Enter on a quote of the wanted option, if it allows that, or ask the person who has the last word."""
     trading = trading_of(draft)
     intent = trading.intent
     if intent is None:
+        return
+    if intent.waits_for_person:
+        drop_overdue(draft)
         return
     match review_entry(draft.state, trading, intent, mark):
         case None:
             return
         case Refused() as refused:
-            change_trading(draft, intent=None)
-            refuse(draft, intent, refused)
+            drop_intent(draft, refused)
+        case Approved() as approved if trading.rules.approval is Approval.MANUAL and intent.offer is None:
+            _ask_a_person(draft, intent, approved)
         case Approved() as approved:
             change_trading(draft, intent=None)
             _enter(draft, intent, approved)
+
+
+def approve(draft: Draft, event: EntryApproved) -> None:
+    """Let an offered entry be made at the next quote that allows it; one that waits no more stays as it is."""
+    if not _is_asked(draft, event.order_id):
+        return
+    drop_overdue(draft)
+    intent = trading_of(draft).intent
+    if intent is not None and intent.offer is not None:
+        _keep_offer(draft, intent, replace(intent.offer, approved_by=event.by))
+        draft.do(QuoteOption(instrument=intent.option.key))
+
+
+def decline(draft: Draft, event: EntryDeclined) -> None:
+    """Drop an offered entry; one that waits no more stays as it is."""
+    if _is_asked(draft, event.order_id):
+        drop_overdue(draft)
+        drop_intent(draft, Refused(Refusal.DECLINED, f"declined by {event.by}"))
+
+
+def drop_overdue(draft: Draft) -> None:
+    """Give up an intent that can wait no longer."""
+    trading = trading_of(draft)
+    if trading.intent is not None:
+        refused = review_waiting(draft.state, trading, trading.intent)
+        if refused is not None:
+            drop_intent(draft, refused)
 
 
 def drop_intent(draft: Draft, refused: Refused) -> None:
@@ -110,11 +151,29 @@ def entry_due(trade: Trade, order: OwnOrder, rules: TradeRules) -> datetime | No
     return order.asked_at + timedelta(seconds=waits * rules.entry_patience_s)
 
 
+def _is_asked(draft: Draft, order_id: str) -> bool:
+    """Whether a person is asked about that order, and nobody has answered."""
+    offered = offer_of(trading_of(draft).intent)
+    return offered is not None and (offered.id, offered.approved_by) == (order_id, None)
+
+
+def _ask_a_person(draft: Draft, intent: Intent, approved: Approved) -> None:
+    risk = round(approved.one_r * approved.quantity * 100)
+    offer = Offer(trade_id=record_name(draft), quantity=approved.quantity, limit=approved.limit, risk=risk)
+    _keep_offer(draft, intent, offer)
+
+
+def _keep_offer(draft: Draft, intent: Intent, offer: Offer) -> None:
+    change_trading(draft, intent=replace(intent, offer=offer))
+    if (offered := offer_of(trading_of(draft).intent)) is not None:
+        draft.tell(offered)
+
+
 def _enter(draft: Draft, intent: Intent, approved: Approved) -> None:
     trading = trading_of(draft)
     option = intent.option
     trade = Trade(
-        id=f"{draft.state.session_id}-{base36(draft.state.seq)}",
+        id=record_name(draft) if intent.offer is None else intent.offer.trade_id,
         signal=intent.signal,
         option=option,
         one_r=approved.one_r,

@@ -11,15 +11,12 @@ from algoexec.domain.calendar import IST
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.signals import Signal
 from algoexec.engine.events import (
-    ChangeNotMade,
+    BrokerEvent,
+    EntryApproved,
+    EntryDeclined,
     FlattenRequested,
-    FundsRead,
     KillSwitched,
     Marked,
-    OrderNotPlaced,
-    OrderReported,
-    OutcomeNotKnown,
-    PositionRead,
     TradeEvent,
     TradeRulesChanged,
 )
@@ -29,8 +26,11 @@ from algoexec.engine.trading.drafting import (
     trading_of,
 )
 from algoexec.engine.trading.entries import (
+    approve,
     consider,
+    decline,
     drop_intent,
+    drop_overdue,
     entry_due,
     reprice_entry,
     try_to_enter,
@@ -48,11 +48,11 @@ from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.protection import follow_due
 from algoexec.engine.trading.pursuit import lock, pursue
-from algoexec.engine.trading.reports import change_not_made, not_placed, outcome_not_known, position_read, reported
+from algoexec.engine.trading.reports import broker_said
 from algoexec.engine.trading.risk import Refusal, Refused
 from algoexec.engine.trading.rules import TradeRules, tightened
 from algoexec.engine.trading.tally import breach
-from algoexec.engine.trading.trade import ExitReason, Trade
+from algoexec.engine.trading.trade import ExitReason, Intent, Trade
 from algoexec.engine.transition import Draft
 
 
@@ -60,21 +60,16 @@ def apply_trading(draft: Draft, event: TradeEvent) -> None:
     """Take in an event that concerns trading; where nothing is traded, none does."""
     if draft.state.trading is None:
         return
+    if isinstance(event, BrokerEvent):
+        broker_said(draft, event)
+        return
     match event:
         case Marked():
             marked(draft, event)
-        case OrderReported(report=report):
-            reported(draft, report)
-        case OrderNotPlaced():
-            not_placed(draft, event)
-        case OutcomeNotKnown():
-            outcome_not_known(draft, event)
-        case ChangeNotMade():
-            change_not_made(draft, event)
-        case PositionRead():
-            position_read(draft, event)
-        case FundsRead(available=available):
-            change_trading(draft, funds=available)
+        case EntryApproved():
+            approve(draft, event)
+        case EntryDeclined():
+            decline(draft, event)
         case FlattenRequested():
             flatten(draft, Refusal.HALTED)
         case KillSwitched(reason=reason):
@@ -152,8 +147,8 @@ def time_passed(draft: Draft) -> None:
     """Do what was due."""
     trading = trading_of(draft)
     intent, trade = trading.intent, trading.trade
-    if intent is not None and draft.at >= intent.signal.expires_at:
-        drop_intent(draft, Refused(Refusal.NO_QUOTE, "no usable quote came before the signal expired"))
+    if intent is not None and draft.at >= _intent_due(intent, trading.rules):
+        drop_overdue(draft)
     if trade is None:
         return
     due = time_due(trade, trading.rules)
@@ -170,7 +165,7 @@ def next_due(state: EngineState) -> datetime | None:
         return None
     dues: list[datetime | None] = []
     if trading.intent is not None:
-        dues.append(trading.intent.signal.expires_at)
+        dues.append(_intent_due(trading.intent, trading.rules))
     if (trade := trading.trade) is not None:
         rules, closes_at = trading.rules, state.day.closes_at
         dues += [due for due in _order_dues(trade, rules) if due is not None and due < closes_at]
@@ -187,6 +182,11 @@ def _order_dues(trade: Trade, rules: TradeRules) -> Iterator[datetime | None]:
     for order in trade.open_orders(Purpose.EXIT):
         yield exit_due(order, rules)
         yield follow_due(trade, order, rules)
+
+
+def _intent_due(intent: Intent, rules: TradeRules) -> datetime:
+    """Return when an intent can wait no longer: its signal expires, or nothing is begun any more today."""
+    return min(intent.signal.expires_at, square_off_at(intent.signal.expires_at, rules))
 
 
 def _kill(draft: Draft, reason: str | None) -> None:

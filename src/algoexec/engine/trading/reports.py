@@ -1,12 +1,16 @@
 """What the broker says of our orders, however late, often and out of order."""
 
 from dataclasses import replace
+from typing import assert_never
 
 from algoexec.domain.orders import OrderReport
 from algoexec.engine.effects import Severity
 from algoexec.engine.events import (
+    BrokerEvent,
     ChangeNotMade,
+    FundsRead,
     OrderNotPlaced,
+    OrderReported,
     OutcomeNotKnown,
     PositionRead,
 )
@@ -31,7 +35,26 @@ from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Draft
 
 
-def reported(draft: Draft, report: OrderReport) -> None:
+def broker_said(draft: Draft, event: BrokerEvent) -> None:
+    """Take in what the broker says, or that it does not."""
+    match event:
+        case OrderReported(report=report):
+            _reported(draft, report)
+        case OrderNotPlaced():
+            _not_placed(draft, event)
+        case OutcomeNotKnown():
+            _outcome_not_known(draft, event)
+        case ChangeNotMade():
+            _change_not_made(draft, event)
+        case PositionRead():
+            _position_read(draft, event)
+        case FundsRead(available=available):
+            change_trading(draft, funds=available)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _reported(draft: Draft, report: OrderReport) -> None:
     """Take in the broker's word on an order; one that is not ours, or says nothing new, changes nothing."""
     trading = trading_of(draft)
     trade = trading.trade
@@ -47,7 +70,7 @@ def reported(draft: Draft, report: OrderReport) -> None:
     pursue(draft)
 
 
-def not_placed(draft: Draft, event: OrderNotPlaced) -> None:
+def _not_placed(draft: Draft, event: OrderNotPlaced) -> None:
     """Take in that an order surely did not reach the exchange."""
     trade = trading_of(draft).trade
     order = None if trade is None else trade.order(event.id)
@@ -57,7 +80,7 @@ def not_placed(draft: Draft, event: OrderNotPlaced) -> None:
     pursue(draft)
 
 
-def outcome_not_known(draft: Draft, event: OutcomeNotKnown) -> None:
+def _outcome_not_known(draft: Draft, event: OutcomeNotKnown) -> None:
     """Take in that nobody knows yet whether the broker has an order."""
     trade = trading_of(draft).trade
     order = None if trade is None else trade.order(event.id)
@@ -66,7 +89,7 @@ def outcome_not_known(draft: Draft, event: OutcomeNotKnown) -> None:
         draft.alert(Severity.WARNING, "OUTCOME_UNKNOWN", f"{order.purpose} is being looked up: {event.detail}")
 
 
-def change_not_made(draft: Draft, event: ChangeNotMade) -> None:
+def _change_not_made(draft: Draft, event: ChangeNotMade) -> None:
     """Take in that a change was not taken; it is asked for again when its time comes."""
     trade = trading_of(draft).trade
     order = None if trade is None else trade.order(event.id)
@@ -77,7 +100,7 @@ def change_not_made(draft: Draft, event: ChangeNotMade) -> None:
         keep(draft, not_moved(draft, trading_of(draft).trade or trade, event.detail))
 
 
-def position_read(draft: Draft, event: PositionRead) -> None:
+def _position_read(draft: Draft, event: PositionRead) -> None:
     """Take in what the broker holds: sell what is ours of it, or while it is held, see whether it still is."""
     trade = trading_of(draft).trade
     if trade is None or trade.option.key != event.instrument:

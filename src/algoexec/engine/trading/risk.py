@@ -40,6 +40,8 @@ class Refusal(StrEnum):
     RISK_TOO_SMALL = "RISK_TOO_SMALL"
     NO_CASH = "NO_CASH"
     EXPIRED = "EXPIRED"
+    NOT_APPROVED = "NOT_APPROVED"
+    DECLINED = "DECLINED"
 
 
 class Refused(NamedTuple):
@@ -60,6 +62,18 @@ class Approved(NamedTuple):
 def review_signal(state: EngineState, trading: TradingState, signal: Signal) -> Refused | None:
     """Return why a signal cannot become an intent; None if it can."""
     return next(_objections(state, trading, signal, state.at), None)
+
+
+def review_waiting(state: EngineState, trading: TradingState, intent: Intent) -> Refused | None:
+    """Return why an intent can wait no longer, be it for a quote or for a person; None if it can.
+
+    What the market is like now does not matter: when the wait is over it is another.
+    """
+    if state.at < intent.signal.expires_at:
+        return next(_lasting_objections(state, trading, state.at), None)
+    if intent.waits_for_person:
+        return Refused(Refusal.NOT_APPROVED, "nobody approved it before the signal expired")
+    return Refused(Refusal.NO_QUOTE, "no usable quote came before the signal expired")
 
 
 def review_entry(
@@ -93,10 +107,14 @@ def _sized(intent: Intent, mark: OptionMark, limit: float, funds: int, rules: Tr
 
 
 def _objections(state: EngineState, trading: TradingState, signal: Signal, at: datetime) -> Iterator[Refused]:
+    yield from _lasting_objections(state, trading, at)
+    yield from _of_the_market(state, trading.rules, signal, at)
+
+
+def _lasting_objections(state: EngineState, trading: TradingState, at: datetime) -> Iterator[Refused]:
     yield from forbidding(state, trading)
     yield from _of_the_session(state, trading)
     yield from _of_the_day(state, trading, at)
-    yield from _of_the_market(state, trading.rules, signal, at)
 
 
 def forbidding(state: EngineState, trading: TradingState) -> Iterator[Refused]:

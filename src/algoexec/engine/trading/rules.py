@@ -1,7 +1,16 @@
 """What a session may risk, and how it trades (strategy.md §8). Money is paise, percentages are percent."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final, NamedTuple
+
+
+class Approval(StrEnum):
+    """Who has the last word on an entry."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+    """A person, for each one."""
 
 
 class Window(NamedTuple):
@@ -20,6 +29,7 @@ class TradeRules:
     `protective_order`: while something is held, its premium stop rests at the exchange too.
     """
 
+    approval: Approval = Approval.AUTOMATIC
     capital: int = 300_000_00
     risk_pct: float = 1.0
     max_daily_loss: int = 9_000_00

@@ -59,11 +59,41 @@ NO_FILLS: Final = Fills(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a person was asked to approve; what is bought in the end is reckoned anew.
+
+    `trade_id` and `order_id` are those of the trade and of the first order that it becomes.
+    `quantity` in units, `limit` in rupees a unit and `risk`, what the stop would lose of all of it,
+    in paise are as of the quote at which they were asked. `approved_by` None: nobody has said yes yet.
+    """
+
+    trade_id: str
+    quantity: int
+    limit: float
+    risk: int
+    approved_by: str | None = None
+
+    @property
+    def order_id(self) -> str:
+        """The number under which it is approved."""
+        return f"{self.trade_id}-0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A signal that shall become a trade as soon as its option's quote allows it."""
+    """A signal that shall become a trade as soon as its option's quote allows it.
+
+    `offer` None: no person was asked, or not yet.
+    """
 
     signal: Signal
     option: Option
+    offer: Offer | None = None
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether nothing is bought, whatever the quotes are, before somebody approves."""
+        return self.offer is not None and self.offer.approved_by is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

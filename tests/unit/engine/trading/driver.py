@@ -9,14 +9,25 @@ from typing import Any, Final
 from algoexec.domain.calendar import TradingDay, ist, regular_session
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import MINUTE, Candle
-from algoexec.domain.orders import OrderReport, OrderStatus
+from algoexec.domain.orders import OrderReport, OrderStatus, Side
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Alert, Effect, EntryRefused, Frame, PositionChanged, SubmitOrder, TradeClosed
+from algoexec.engine.effects import (
+    Alert,
+    Effect,
+    EntryOffered,
+    EntryRefused,
+    Frame,
+    PositionChanged,
+    SubmitOrder,
+    TradeClosed,
+)
 from algoexec.engine.events import (
     CandleClosed,
     ChainPolled,
     DayPrepared,
     DeadlinePassed,
+    EntryApproved,
+    EntryDeclined,
     Event,
     FeedChanged,
     FeedStatus,
@@ -34,7 +45,7 @@ from algoexec.engine.step import changes, next_deadline, step
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.orders import OwnOrder
 from algoexec.engine.trading.risk import Refusal
-from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.rules import Approval, TradeRules
 from algoexec.engine.trading.tally import Tally
 from algoexec.engine.trading.trade import Stage, Trade, TradingState
 from algoexec.engine.transition import Transition
@@ -52,6 +63,7 @@ READY: Final = ist(DAY, time(9, 45))
 PARAMETERS: Final = Parameters(lock_minutes=0, enabled=0b11_00_00_00_00)
 """Momentum alone, whenever it shows."""
 PLENTY: Final = 300_000_00
+ASK_ME: Final = TradeRules(approval=Approval.MANUAL)
 
 
 class Session:
@@ -82,7 +94,7 @@ class Session:
             self.records.append(record)
             self.effects += moved.effects
             self.frames += moved.frames
-            require_new_ids(moved)
+            require_new_ids(state, moved)
             require_that_deadlines_pass(moved.state)
         return moved
 
@@ -183,6 +195,16 @@ class Session:
         mark = OptionMark() if bid is None else book(bid, self.now)
         return self.meet(PositionRead(instrument=self.trade.option.key, net=net, mark=mark))
 
+    # --- people ---
+
+    def approve(self, by: str = "someone") -> Transition:
+        """Say yes to what was asked last."""
+        return self.meet(EntryApproved(order_id=self.offer.id, by=by))
+
+    def decline(self, by: str = "someone") -> Transition:
+        """Say no to what was asked last."""
+        return self.meet(EntryDeclined(order_id=self.offer.id, by=by))
+
     # --- what came of it ---
 
     def told[B](self, kind: type[B]) -> list[B]:
@@ -200,6 +222,11 @@ class Session:
         return [refused.reason for refused in self.told(EntryRefused)]
 
     @property
+    def offer(self) -> EntryOffered:
+        """What a person was asked last."""
+        return self.told(EntryOffered)[-1]
+
+    @property
     def submitted(self) -> list[SubmitOrder]:
         return self.asked(SubmitOrder)
 
@@ -215,11 +242,16 @@ class Session:
         return [stage for i, stage in enumerate(told) if i == 0 or told[i - 1] != stage]
 
 
-def require_new_ids(moved: Transition) -> None:
-    """Ids are a function of session, record and place, and fit into a tag."""
-    ids = [effect.ticket.id for effect in moved.effects if isinstance(effect, SubmitOrder)]
-    assert ids == [f"{moved.state.session_id}-{base36(moved.state.seq)}-{n}" for n in range(len(ids))]
-    assert all(len(each) <= 40 for each in ids)
+def require_new_ids(before: EngineState | None, moved: Transition) -> None:
+    """Ids are a function of session, record and place, and fit into a tag; an approved one is what was asked about."""
+    tickets = [effect.ticket for effect in moved.effects if isinstance(effect, SubmitOrder)]
+    record = f"{moved.state.session_id}-{base36(moved.state.seq)}"
+    intent = None if before is None or before.trading is None else before.trading.intent
+    if tickets and tickets[0].side is Side.BUY and intent is not None and intent.offer is not None:
+        assert intent.offer.approved_by is not None
+        record = intent.offer.trade_id
+    assert [ticket.id for ticket in tickets] == [f"{record}-{n}" for n in range(len(tickets))]
+    assert all(len(ticket.id) <= 40 for ticket in tickets)
 
 
 def require_that_deadlines_pass(state: EngineState) -> None:
@@ -302,6 +334,13 @@ def wanting(rules: TradeRules | None = None, prices: Sequence[float] = UP, **giv
     """Return a session that has seen a signal and waits for a quote of its option."""
     session = ready(rules, **given)
     session.close(prices)
+    return session
+
+
+def asking(rules: TradeRules = ASK_ME, bid: float = 100.0, **given: Any) -> Session:
+    """Return a session that asks a person whether it shall enter."""
+    session = wanting(rules, **given)
+    session.mark(bid)
     return session
 
 

@@ -14,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from algoexec.domain.orders import OrderStatus, OrderType, Side
 from algoexec.engine.effects import (
     Alert,
+    EntryOffered,
+    EntryRefused,
     ModifyOrder,
     OrderChanged,
     PositionChanged,
@@ -26,6 +28,8 @@ from algoexec.engine.events import (
     CandleClosed,
     ChainPolled,
     DeadlinePassed,
+    EntryApproved,
+    EntryDeclined,
     Event,
     FeedChanged,
     FeedStatus,
@@ -47,21 +51,22 @@ from algoexec.engine.step import next_deadline, step
 from algoexec.engine.trading.flow import held_options, is_flat
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.orders import Phase, Purpose
-from algoexec.engine.trading.rules import TradeRules
+from algoexec.engine.trading.rules import Approval, TradeRules
 from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Transition
 from algoexec.ports.stores import JournalEntry
 from algoexec.storage.codec import BSON, canonical
 from tests.strategies import candle, reading
-from tests.unit.engine.trading.driver import DOWN, STEEPLY_DOWN, UP, Session, begin, book
+from tests.unit.engine.trading.driver import ASK_ME, DOWN, STEEPLY_DOWN, UP, Session, begin, book
 from tests.unit.engine.trading.model_broker import ModelBroker
 
 RULES: Final = (
     TradeRules(),
     TradeRules(max_daily_loss=2_000_00, exit_on_opposite=True),
     TradeRules(capital=3_000_000_00, max_consecutive_losses=2, give_back_pct=50.0),
+    replace(ASK_ME, capital=3_000_000_00, max_consecutive_losses=3),
 )
-FREEZE: Final = {0: 600, 1: 60, 2: 240}
+FREEZE: Final = {0: 600, 1: 60, 2: 240, 3: 240}
 AS_MONGO_GIVES_IT: Final = CodecOptions[dict[str, Any]](tz_aware=True, tzinfo=UTC)
 ANY: Final = st.integers(0, 1_000)
 BADLY: Final = ("rejected", "refused", "unsent", "lost answer", "lost on the way")
@@ -76,7 +81,7 @@ class Trading(RuleBasedStateMachine):
     broker: ModelBroker
 
     @initialize(
-        which=st.integers(0, 2),
+        which=st.integers(0, 3),
         far=st.sampled_from(["flat", "sent", "working", "held", "held"]),
         is_protected=st.booleans(),
     )
@@ -88,6 +93,7 @@ class Trading(RuleBasedStateMachine):
         self.is_forbidden = False
         self.is_killed = False
         self.ids: set[str] = set()
+        self.allowed: set[str] = set()
         self.steps: list[Transition] = []
         self.start = len(self.session.records), self.session.state
         if far != "flat":
@@ -119,6 +125,11 @@ class Trading(RuleBasedStateMachine):
                 self.broker.orders[body.id].status = OrderStatus.CANCELLED  # the person does so, and says nothing
             if isinstance(body, TradeClosed):
                 self._check_closed(before, body)
+            if isinstance(body, EntryOffered):
+                self._check_offered(event, body)
+            if isinstance(body, EntryRefused) and body.order_id is not None:
+                self.allowed.discard(body.order_id)
+                assert body.order_id not in self.ids, "what was sent is not refused"
         for effect in moved.effects:
             self.broker.take(effect)
 
@@ -130,6 +141,7 @@ class Trading(RuleBasedStateMachine):
         was = before.trading.trade
         if any(ticket.side is Side.BUY for ticket in sent):
             assert was is None
+            assert sent[0].id in self.allowed or before.trading.rules.approval is Approval.AUTOMATIC
             assert not self.is_forbidden
             assert not self.is_killed
             assert before.halted is None
@@ -164,6 +176,15 @@ class Trading(RuleBasedStateMachine):
         trade = self.session.trading.trade
         if trade is not None and was.is_settled and sum(one.remaining for one in was.resting) > event.net:
             assert all(order.cancel_wanted for order in trade.resting)
+
+    def _check_offered(self, event: Event, offered: EntryOffered) -> None:
+        assert offered.id not in self.ids
+        assert self.session.now < offered.expires_at
+        assert offered.quantity > 0
+        assert offered.risk > 0
+        if offered.approved_by is not None:
+            assert event == EntryApproved(order_id=offered.id, by=offered.approved_by)
+            self.allowed.add(offered.id)
 
     def _check_closed(self, before: EngineState, closed: TradeClosed) -> None:
         assert before.trading is not None
@@ -243,6 +264,8 @@ class Trading(RuleBasedStateMachine):
     @rule(is_filled=st.booleans(), is_slow=st.booleans())
     def a_trade_begins(self, *, is_filled: bool, is_slow: bool) -> None:
         self.a_minute_closes(STEEPLY_DOWN if self.steps else UP, quoted=True)
+        self._decide(EntryApproved)
+        self.show()
         if is_slow:
             return
         self.catch_up()
@@ -307,6 +330,16 @@ class Trading(RuleBasedStateMachine):
 
     # --- people --------------------------------------------------------------------------------------------------
 
+    def _decide(self, decision: type[EntryApproved] | type[EntryDeclined], back: int = 1) -> None:
+        offered = [body for body in self.session.told(EntryOffered) if body.approved_by is None]
+        if offered:
+            self.meet(decision(order_id=offered[-min(back, len(offered))].id, by="someone"))
+
+    @precondition(lambda self: hasattr(self, "session") and self.session.told(EntryOffered))
+    @rule(decision=st.sampled_from([EntryApproved, EntryApproved, EntryDeclined]), back=st.sampled_from([1, 1, 1, 2]))
+    def a_person_decides(self, decision: type[EntryApproved] | type[EntryDeclined], back: int) -> None:
+        self._decide(decision, back)
+
     @rule(
         event=st.sampled_from(
             [
@@ -318,6 +351,7 @@ class Trading(RuleBasedStateMachine):
                 FeedChanged(status=FeedStatus.LOST, detail=""),
                 TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00)),
                 TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00, protective_order=True)),
+                TradeRulesChanged(rules=ASK_ME),
             ]
         ),
         chance=st.integers(0, 3),
