@@ -11,6 +11,7 @@ from starlette.routing import Route
 from algoexec.api import errors
 from algoexec.api.documentation import DESCRIPTION, TAGS, document
 from algoexec.api.guard import BodyGuard, OriginGuard
+from algoexec.api.identified import Identified
 from algoexec.api.metrics import Measured
 from algoexec.api.routers import config, days, health, market, me, sessions, signals, socket, stream, trading
 from algoexec.api.services import ApiOptions, Services
@@ -56,12 +57,13 @@ def create_app(options: ApiOptions, open_services: OpenServices, pages: Sequence
     app.add_middleware(
         CORSMiddleware,
         allow_origins=sorted(options.cors_origins),
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-        expose_headers=["Location", "Retry-After", "Idempotent-Replayed"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-ID"],
+        expose_headers=["Location", "Retry-After", "Idempotent-Replayed", "X-Request-ID"],
         max_age=600,
     )
     app.add_middleware(OriginGuard, origins=options.cors_origins)
     app.add_middleware(Measured)
+    app.add_middleware(Identified)
     document(app)
     return app

@@ -42,6 +42,7 @@ from algoexec.storage.spill import SpillFolder
 from algoexec.storage.stores import MongoStores
 from algoexec.telemetry import logger
 from algoexec.telemetry.broker import MeasuredBroker
+from algoexec.telemetry.diary import Diary
 from algoexec.telemetry.metrics import Meters
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         canonical=canonical,
         open_account=measured(open_accounts(venue), meters, traces),
         spill=SpillFolder(settings.data_dir / "spill"),
-        observers=[one for one in (meters, traces, notifier) if one is not None],
+        observers=[one for one in (meters, traces, notifier, Diary()) if one is not None],
         egress=EgressPolicy.of(settings.egress_proxies, address=settings.egress_address, algo=settings.algo_name),
     )
     await stack.enter_async_context(registry.running())

@@ -1,6 +1,7 @@
 """Which market desks are open, and who uses them."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ class MarketDesks:
             underlying=underlying,
             day=day,
         )
-        return _Open(desk, asyncio.create_task(_run(desk), name=f"desk {token.fingerprint}"))
+        # A context of its own: it is not of the session that happens to be the first to use it.
+        name = f"desk {token.fingerprint}"
+        return _Open(desk, asyncio.create_task(_run(desk), name=name, context=contextvars.Context()))
 
 
 async def _run(desk: MarketDesk) -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from algoexec.domain.errors import BrokerError, DecodeError, DomainError, FenceLost, StoreError
 from algoexec.engine.effects import Status
 from algoexec.engine.events import Halted, StopReason, StopRequested
@@ -18,7 +20,7 @@ from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.shell import Shell
 from algoexec.runtime.tokens import forget_secrets
-from algoexec.telemetry import logger
+from algoexec.telemetry import LOUDNESS, logger
 
 LEASE: Final = timedelta(seconds=20)
 """Longer than renewing takes, twice, and a request to the broker on top."""
@@ -121,6 +123,9 @@ class RunningSessions:
             _log.warning("left without giving all leases back", error=str(error))
 
     async def _run(self, row: SessionRow, runner: SessionRunner) -> None:
+        # Not the request that began it: a session outlives that.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(session_id=row.id)
         try:
             await runner.run()
             await self._shell.projector.settled()
@@ -137,6 +142,7 @@ class RunningSessions:
         finally:
             self._runners.pop(row.id, None)
             self._tasks.pop(row.id, None)
+            LOUDNESS.set_session(row.id, None)
 
     async def _free_the_dead(self) -> None:
         """Free leases of processes of this host that have ended: they cannot come back."""

@@ -1,5 +1,5 @@
 """What the service tells of itself: logs, metrics, traces."""
 
-from algoexec.telemetry.logs import LogFormat, configure_logging, logger
+from algoexec.telemetry.logs import LOUDNESS, LogFormat, LogLevel, configure_logging, logger
 
-__all__ = ["LogFormat", "configure_logging", "logger"]
+__all__ = ["LOUDNESS", "LogFormat", "LogLevel", "configure_logging", "logger"]

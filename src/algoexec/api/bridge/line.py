@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from algoexec.api.auth import Caller
 from algoexec.api.bridge.commands import Command, Start, Stop, read_command, read_json
@@ -87,7 +88,8 @@ class Line:
         try:
             written = read_json(text)
             head = _head_of(written, otherwise=head.command_id)
-            return self._told(head, await self._once(read_command(written), head.command_id, written))
+            with structlog.contextvars.bound_contextvars(command_id=head.command_id):
+                return self._told(head, await self._once(read_command(written), head.command_id, written))
         except Exception as error:  # whatever went wrong, who sent the command hears of it
             if isinstance(error, StoreError) and delivery is not None:
                 raise

@@ -23,6 +23,7 @@ from algoexec.api.schemas.sessions import (
     HaltRequest,
     JournalEntryOut,
     JournalOut,
+    LogVolume,
     NewSession,
     NewToken,
     SessionChanges,
@@ -33,8 +34,10 @@ from algoexec.api.trading_config import TradingConfig
 from algoexec.engine.trading.flow import is_flat
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
+from algoexec.runtime.registry import SessionIsOver
 from algoexec.runtime.views import SessionView
 from algoexec.strategy.parameters import Parameters
+from algoexec.telemetry import LOUDNESS
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=IdempotentRoute)
 
@@ -198,6 +201,23 @@ async def replace_token(session: CommandedSession, body: NewToken, registry: Ses
     token = AccessToken(body.access_token.get_secret_value())
     egress = egress_of(body.egress_proxy, body.algo_name, session.row.mode)
     return SessionOut.of(await registry.replace_token(session.row.id, token, egress))
+
+
+@router.put(
+    "/{session_id}/log-level",
+    operation_id="setLogLevel",
+    summary="Log more, or less, of a session",
+    responses=problems(*_ONE, "session-over", "invalid-request"),
+)
+async def set_log_level(session: OwnSession, _: Trader, body: LogVolume) -> LogVolume:
+    """Log from another level on, at once and until the session ends or this process does.
+
+    At `debug` every record is logged with what came of it.
+    """
+    if session.row.status.is_over:
+        raise SessionIsOver(session.row.id)
+    LOUDNESS.set_session(session.row.id, body.level)
+    return body
 
 
 @router.get(

@@ -13,6 +13,7 @@ from algoexec.engine.state import EngineState
 from algoexec.ports.egress import ProxyAddress
 from algoexec.ports.stores import JournalEntry
 from algoexec.runtime.views import SessionView
+from algoexec.telemetry import LogLevel
 
 UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@:|-]{1,64}$")]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
@@ -76,6 +77,14 @@ class SessionChanges(BaseModel):
     config: ConfigChanges = Field(
         description="Used from the next candle on, `trading` at once; what is left out stays as it is."
     )
+
+
+class LogVolume(BaseModel):
+    """How much is logged of a session."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"level": "debug"}]})
+
+    level: LogLevel | None = Field(description="From which level on; null: as of the service (`ALGOEXEC_LOG_LEVEL`).")
 
 
 class HaltRequest(BaseModel):
