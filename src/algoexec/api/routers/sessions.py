@@ -34,7 +34,7 @@ from algoexec.api.trading_config import TradingConfig
 from algoexec.engine.trading.flow import is_flat
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.ports.credentials import AccessToken
-from algoexec.runtime.registry import SessionIsOver
+from algoexec.runtime.conflicts import SessionIsOver
 from algoexec.runtime.views import SessionView
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import LOUDNESS
