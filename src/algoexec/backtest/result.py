@@ -7,7 +7,6 @@ times are UTC. A result is a value: two runs of the same data, settings and seed
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -15,36 +14,31 @@ from algoexec.domain.charges import Charges, Derivative, charges_of_order
 from algoexec.domain.instruments import InstrumentKey, OptionType
 from algoexec.domain.market import Bar
 from algoexec.domain.orders import Side as OrderSide
+from algoexec.domain.recording import DataFile, PremiumSource
 from algoexec.domain.signals import Pattern, Side, Signal
 from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.trading.trade import ExitReason
 from algoexec.strategy.parameters import Parameters
 
+__all__ = [
+    "SLIPPAGE_MULTIPLES",
+    "BacktestResult",
+    "BacktestTrade",
+    "DataFile",
+    "DayRow",
+    "EquityPoint",
+    "Execution",
+    "PremiumBar",
+    "PremiumSource",
+    "RefusedEntry",
+    "Repriced",
+    "Repricing",
+    "RunSetup",
+    "SourceShare",
+]
+
 SLIPPAGE_MULTIPLES: Final = (2, 4)
 """A result is told again as it would be if crossing the spread had cost so many times as much."""
-
-
-class PremiumSource(StrEnum):
-    """What the price of an option rests on, the best first."""
-
-    REAL = "REAL"
-    """A bar of the option itself."""
-    CHAIN = "CHAIN"
-    """Observed chains; between two of them the implied volatility is interpolated."""
-    MODELLED = "MODELLED"
-    """Black's model on a volatility that somebody chose."""
-
-
-class DataFile(NamedTuple):
-    """One input: what it is for (`index`, `futures`, `chain`, `options`), its name, and what was read of it.
-
-    `notes` are sentences for a person: stamps taken as IST, rows skipped.
-    """
-
-    role: str
-    name: str
-    rows: int
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +46,16 @@ class Execution:
     """How orders meet the market; nothing of it is known from one-minute bars, so all of it is said.
 
     `latency_ms` is market time from the broker to the exchange. The book is `spread_pct` per cent of
-    the premium wide, rounded up to whole ticks on each side, at least `spread_ticks`; on each of its rows
-    there are `lots` lots at least. `volatility` (a fraction a year) prices an option of which nothing was
-    observed. `seed` decides the path inside a minute.
+    the premium wide, rounded up to whole ticks on each side, and at least `spread_ticks` ticks in all.
+    `decided_after_ms` is how long after its minute's end a candle is known. `volatility` (a fraction a
+    year) prices an option of which nothing was observed. `seed` decides the path inside a minute and how
+    much is offered.
     """
 
     latency_ms: int = 40
+    decided_after_ms: int = 1_000
     spread_pct: float = 0.2
     spread_ticks: int = 2
-    lots: int = 1
     volatility: float = 0.16
     seed: int = 1
 
@@ -216,7 +211,8 @@ class DayRow:
     """One trading day. `lock` is which limit of the day was reached; None: none.
 
     `minutes` counts index candles, `missing` those that continuous trading has and the data has not.
-    `held_s` is for how many seconds something was held. `equity` is as of the day's end.
+    `held_s` is for how many seconds something was held, `chains` how many chains were observed: without
+    any the PCR was missing. `equity` is as of the day's end.
     """
 
     date: date
@@ -232,6 +228,7 @@ class DayRow:
     net: int
     equity: int
     held_s: float
+    chains: int
     lock: str | None
 
 

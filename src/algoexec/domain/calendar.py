@@ -119,6 +119,19 @@ class Calendar:
         return at >= day.closes_at
 
 
+def calendar_of(traded: Iterable[date]) -> Calendar:
+    """Return the calendar that follows from the days on which something traded.
+
+    A weekday between the first and the last of them was a holiday unless it is among them. Before
+    and after, the table of holidays says what is known.
+    """
+    days = set(traded)
+    if not days:
+        return Calendar()
+    between = (min(days) + timedelta(days=ahead) for ahead in range((max(days) - min(days)).days))
+    return Calendar(holidays=(HOLIDAYS_2026 | frozenset(between)) - days)
+
+
 def regular_session(on: date) -> TradingDay:
     """Return the session that `on` would have if it is a regular trading day."""
     _, continuous, close = max(row for row in _HOURS if row[0] <= on)

@@ -64,8 +64,12 @@ class Charges:
     @property
     def total(self) -> int:
         """All items together, rounded half-up to whole paise. Add up a trade's orders first."""
-        exact = self.brokerage + self.stt + self.stamp + self.gst + self.transaction + self.ipft + self.sebi
-        return floor(exact + Fraction(1, 2))
+        return floor(self.exact + Fraction(1, 2))
+
+    @property
+    def exact(self) -> Fraction:
+        """All items together, not rounded."""
+        return self.brokerage + self.stt + self.stamp + self.gst + self.transaction + self.ipft + self.sebi
 
 
 def charges_of_order(*, on: date, kind: Derivative, side: Side, turnover: int, brokerage: int = BROKERAGE) -> Charges:

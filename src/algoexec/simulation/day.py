@@ -1,11 +1,12 @@
 """One trading day as the simulated exchange plays it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
 from algoexec.domain.calendar import Calendar, TradingDay
-from algoexec.domain.instruments import Future, Option
+from algoexec.domain.instruments import Future, InstrumentKey, Option
 from algoexec.domain.market import Bar
 
 type Dates = tuple[date, ...]
@@ -48,6 +49,8 @@ class EarlierDay:
 class SimulatedDay:
     """A whole trading day of one underlying.
 
+    `option_bars` are those of the options that were recorded; all others are modelled.
+
     `futures` and `options` are nearest expiry first. `earlier` is oldest first. `seed` decides
     whatever the day leaves open: tick times, paths within a minute, books.
     """
@@ -61,6 +64,7 @@ class SimulatedDay:
     model: OptionModel
     earlier: tuple[EarlierDay, ...]
     seed: int
+    option_bars: Mapping[InstrumentKey, tuple[Bar, ...]] = field(default_factory=dict)
 
     @property
     def date(self) -> date:

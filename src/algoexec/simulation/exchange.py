@@ -12,7 +12,7 @@ from algoexec.simulation.book import Book, book_around
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.expansion import MINUTE_MS, Tick
 from algoexec.simulation.pricing import Pricer, half_spread, to_tick, years_left
-from algoexec.simulation.tape import DaySoFar, Tape, future_tape, index_tape, key_number, option_tape
+from algoexec.simulation.tape import DaySoFar, Tape, index_tape, key_number, option_tape, recorded_tape
 
 type Contract = Future | Option
 
@@ -81,7 +81,7 @@ class Exchange:
         self._index = index_tape(day.index, day.seed)
         self._tapes: dict[InstrumentKey, Tape] = {self.underlying: self._index}
         for listed in day.futures:
-            self._tapes[listed.contract.key] = future_tape(listed.contract, listed.bars, day.seed)
+            self._tapes[listed.contract.key] = recorded_tape(listed.contract, listed.bars, day.seed)
         self._driver = self._make_driver()
         self._previous: dict[InstrumentKey, float] = {}
 
@@ -239,6 +239,8 @@ class Exchange:
         return Tape(self._index.first, future.last, draw)
 
     def _option_tape(self, option: Option) -> Tape:
+        if (bars := self.day.option_bars.get(option.key)) is not None:
+            return recorded_tape(option, bars, self.day.seed)
         return option_tape(option, self._driver, self._lots(option), self.day.model, self.day.seed)
 
     def _lots(self, option: Option) -> "_Turnover":

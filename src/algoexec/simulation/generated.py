@@ -14,12 +14,12 @@ from typing import Final
 from algoexec.domain.calendar import Calendar, TradingDay
 from algoexec.domain.instruments import Future, Option, OptionType, nearest_strike
 from algoexec.domain.market import Bar
+from algoexec.domain.terms import STRIKE_STEP, ContractTerms, next_expiries, terms_on
 from algoexec.simulation.black76 import forward_of
 from algoexec.simulation.day import EarlierDay, ListedFuture, SimulatedDay
 from algoexec.simulation.listing import list_futures, list_options
 from algoexec.simulation.pricing import years_left
 from algoexec.simulation.script import Minute, play
-from algoexec.simulation.terms import STRIKE_STEP, ContractTerms, next_expiries, terms_on
 
 GENERATED_ON: Final = date(2026, 10, 14)
 """A Wednesday under the rules of August 2026: the index trades to 15:15, its derivatives to 15:40;
@@ -68,7 +68,9 @@ def generated_day(seed: int = DEFAULT_SEED, on: date = GENERATED_ON) -> Simulate
             ListedFuture(contract=near, bars=future),
             ListedFuture(contract=far, bars=_far_bars(future, near, far)),
         ),
-        options=list_options(((expiry, strike) for expiry in expiries for strike in strikes), terms),
+        options=list_options(
+            ((expiry, strike) for expiry in expiries for strike in strikes), lambda expiry: terms_on(on, expiry)
+        ),
         model=GeneratedModel(seed, index, strikes, terms),
         earlier=tuple(earlier),
         seed=seed,

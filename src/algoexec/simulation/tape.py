@@ -135,8 +135,8 @@ def index_tape(bars: Sequence[Bar], seed: int) -> Tape:
     return Tape(bars[0].minute, bars[-1].minute, draw)
 
 
-def future_tape(contract: Future, bars: Sequence[Bar], seed: int) -> Tape:
-    """Return the tape of a future; a minute without volume has no tick."""
+def recorded_tape(contract: Future | Option, bars: Sequence[Bar], seed: int) -> Tape:
+    """Return the tape of a contract whose bars are known; a minute without volume has no tick."""
     known = {bar.minute: bar for bar in bars}
     before: dict[int, int] = {}
     total = 0

@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from algoexec.domain.calendar import IST
 from algoexec.domain.instruments import Option, OptionType, nearest_strike
+from algoexec.domain.terms import monthly_expiry
 from algoexec.simulation.exchange import ChainRow, Contract, Quote
-from algoexec.simulation.terms import monthly_expiry
 from algoexec.simulator.broker import SimulatedBroker, required
 from algoexec.simulator.errors import Refusal, success
 from algoexec.simulator.faults.answers import chain_rows

@@ -1,5 +1,6 @@
 """A recorded day is played as it was recorded."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from algoexec.adapters.history.day_folder import read_day
 from algoexec.domain.calendar import ist
 from algoexec.domain.instruments import OptionType
 from algoexec.domain.market import Bar
-from algoexec.domain.recording import RecordedChain, RecordedDay, RecordedOption
+from algoexec.domain.recording import PremiumSource, RecordedChain, RecordedDay, RecordedOption, RecordedSeries
+from algoexec.simulation.black76 import forward_of, premium
 from algoexec.simulation.exchange import Exchange
 from algoexec.simulation.expansion import MINUTE_MS, rebuild
-from algoexec.simulation.recorded import DEFAULT_VOLATILITY, recorded_day
+from algoexec.simulation.pricing import years_left
+from algoexec.simulation.recorded import DEFAULT_VOLATILITY, RecordedModel, recorded_day
 
 ON = date(2019, 5, 21)
 EXPIRY = date(2019, 5, 23)
@@ -82,11 +85,70 @@ def test_an_option_that_was_never_priced_has_the_common_volatility() -> None:
     assert row.call.volatility == DEFAULT_VOLATILITY
 
 
-def test_a_chain_without_an_expiry_gets_the_months() -> None:
+def test_a_chain_without_an_expiry_gets_the_nearest_of_its_time() -> None:
     chains = (chain(time(9, 30), option(30_800, CALL, 10), expiry=None),)
     day = recorded_day(RecordedDay(date=ON, index=index(), chains=chains))
 
-    assert day.expiries() == (date(2019, 5, 30),)
+    assert day.expiries() == (date(2019, 5, 23),)
+
+
+def known(day: RecordedDay, clock: time, strike: float = 30_800) -> tuple[float, PremiumSource]:
+    """Return the volatility of the call of that strike, and what it rests on."""
+    played = recorded_day(day, strikes=[strike], volatility=0.2)
+    model = played.model
+    assert isinstance(model, RecordedModel)
+    (wanted,) = (one for one in played.options if (one.strike, one.type) == (strike, CALL))
+    return model.known(wanted, at(clock) // MINUTE_MS)
+
+
+def test_between_two_observations_the_volatility_is_interpolated() -> None:
+    chains = (
+        chain(time(9, 30), option(30_800, CALL, 10, 260.0)),
+        chain(time(9, 40), option(30_900, CALL, 10, 200.0)),
+        chain(time(9, 50), option(30_800, CALL, 10, 280.0)),
+    )
+    day = RecordedDay(date=ON, index=index(), chains=chains)
+    first, last = known(day, time(9, 30)), known(day, time(9, 50))
+    middle = known(day, time(9, 40))
+
+    assert first[1] is middle[1] is last[1] is PremiumSource.CHAIN
+    assert middle[0] == pytest.approx((first[0] + last[0]) / 2)
+    assert first[0] < middle[0] < last[0]
+
+
+def test_what_rests_on_nothing_observed_says_so() -> None:
+    day = RecordedDay(date=ON, index=index(360), chains=(chain(time(10, 30), option(30_800, CALL, 10, 260.0)),))
+
+    assert known(day, time(10, 29)) == (0.2, PremiumSource.MODELLED)
+    assert known(day, time(11, 30))[1] is PremiumSource.CHAIN
+    assert known(day, time(11, 31)) == (known(day, time(11, 30))[0], PremiumSource.MODELLED)
+    assert known(day, time(10, 30), strike=31_500) == (0.2, PremiumSource.MODELLED)
+
+
+def test_an_option_with_bars_of_its_own_trades_at_exactly_those() -> None:
+    bars = (Bar(FIRST, 260.0, 275.05, 251.0, 268.5, 4_000), Bar(FIRST + 2, 268.5, 268.5, 240.0, 244.0, 2_000))
+    series = RecordedSeries(expiry=EXPIRY, strike=30_800, type=CALL, bars=bars)
+    day = RecordedDay(date=ON, index=index(), options=(series,))
+    played = recorded_day(day)
+    (call,) = (one for one in played.options if one.type is CALL)
+    tape = Exchange(played).tape(call.key)
+
+    assert [rebuild(FIRST + i, tape.ticks(FIRST + i)) for i in range(3)] == [bars[0], None, bars[1]]
+    volatility, source = known(day, time(9, 15))
+    assert source is PremiumSource.REAL
+    assert premium(CALL, 30_800.15 * growth(), 30_800, years_left(EXPIRY, FIRST), volatility) == pytest.approx(260.0)
+
+
+def growth() -> float:
+    return forward_of(1.0, years_left(EXPIRY, FIRST))
+
+
+def test_the_lot_is_that_of_the_contract_and_not_of_the_day() -> None:
+    on = date(2023, 7, 21)
+    day = RecordedDay(date=on, index=(Bar(int(ist(on, time(9, 15)).timestamp()) // 60, 1.0, 1.0, 1.0, 1.0, 0),))
+    assert {one.lot for one in recorded_day(day, strikes=[46_000.0]).options} == {15}
+    earlier = recorded_day(replace(day, date=date(2023, 7, 14)), strikes=[46_000.0])
+    assert {one.lot for one in earlier.options} == {25}
 
 
 def test_a_minute_in_which_the_future_did_not_trade_changes_nothing() -> None:
