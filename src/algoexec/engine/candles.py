@@ -23,6 +23,9 @@ PATIENCE_MS: Final = 2_000
 FETCH_ATTEMPTS: Final = 3
 """After so many fetches without an answer a minute stays unknown."""
 
+HISTORY_DAYS: Final = 5
+"""Earlier trading days that warm the averages: by then EMA(21) has forgotten its seed."""
+
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 24 * 60 * _MINUTE_MS
 

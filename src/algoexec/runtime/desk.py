@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from algoexec.domain.calendar import Calendar, TradingDay
 from algoexec.domain.errors import TokenRefused
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Bar, Candle, Quote
 from algoexec.domain.options import OptionChain, read_pcr
-from algoexec.engine.candles import Settled, join
+from algoexec.engine.candles import HISTORY_DAYS, Settled, join
 from algoexec.engine.events import (
     CandleClosed,
     CandlesRepaired,
@@ -35,9 +35,6 @@ from algoexec.ports.market_data import MarketData
 from algoexec.runtime.chain_poller import ChainPoller
 from algoexec.runtime.minutes import Minutes, milliseconds
 from algoexec.runtime.waiting import insist
-
-HISTORY_DAYS: Final = 5
-"""Earlier trading days that warm the averages: by then EMA(21) has forgotten its seed."""
 
 
 class Listener(Protocol):
