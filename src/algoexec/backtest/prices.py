@@ -14,6 +14,7 @@ from algoexec.domain.instruments import BANK_NIFTY, Contracts, Option
 from algoexec.domain.market import Book, Quote
 from algoexec.domain.recording import PremiumSource
 from algoexec.simulation.black76 import forward_of, sensitivities
+from algoexec.simulation.book import Book as Rows
 from algoexec.simulation.book import book_around
 from algoexec.simulation.day import SimulatedDay
 from algoexec.simulation.exchange import Exchange
@@ -40,6 +41,7 @@ class DayPrices:
         self._exchange = Exchange(day)
         self._spread = execution.spread_pct / 200
         self._ticks = execution.spread_ticks
+        self._depth = execution.depth
         self._index = self._exchange.tape(BANK_NIFTY)
 
     def between(self, option: Option, after: int, until: int) -> Iterator[Moved]:
@@ -64,17 +66,20 @@ class DayPrices:
         """Return the index as it is told with a value."""
         return Quote(instrument=BANK_NIFTY, received_at=tick.at, price=tick.price, traded_at=tick.at)
 
-    def option_quote(self, option: Option, tick: Tick) -> Quote:
-        """Return an option as it is told with a trade: what was traded, and the best row of its book."""
-        book = book_around(
+    def book(self, option: Option, tick: Tick) -> Rows:
+        """Return the rows of an option's book as orders meet them after a trade."""
+        return book_around(
             tick.price,
             half_spread=self._half_spread(option, tick.price),
             tick_size=option.tick_size,
             lot=option.lot,
             salt=tick.at * 1_000_003 + key_number(option.key),
-            depth=1,
+            depth=self._depth,
         )
-        row = book.levels[0]
+
+    def option_quote(self, option: Option, tick: Tick) -> Quote:
+        """Return an option as it is told with a trade: what was traded, and the best row of its book."""
+        row = self.book(option, tick).levels[0]
         return Quote(
             instrument=option.key,
             received_at=tick.at,

@@ -41,6 +41,16 @@ SLIPPAGE_MULTIPLES: Final = (2, 4)
 """A result is told again as it would be if crossing the spread had cost so many times as much."""
 
 
+_BOUNDS: Final = (
+    ("latency_ms", 0, 60_000),
+    ("decided_after_ms", 0, 30_000),
+    ("spread_pct", 0, 20),
+    ("spread_ticks", 1, 1_000),
+    ("volatility", 0.01, 4),
+    ("depth", 1, 5),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """How orders meet the market; nothing of it is known from one-minute bars, so all of it is said.
@@ -48,8 +58,12 @@ class Execution:
     `latency_ms` is market time from the broker to the exchange. The book is `spread_pct` per cent of
     the premium wide, rounded up to whole ticks on each side, and at least `spread_ticks` ticks in all.
     `decided_after_ms` is how long after its minute's end a candle is known. `volatility` (a fraction a
-    year) prices an option of which nothing was observed. `seed` decides the path inside a minute and how
-    much is offered.
+    year) prices an option of which nothing was observed. `depth` is how many rows of the book orders meet:
+    the exchange shows five, paper trading sees one. `seed` decides the path inside a minute and how much
+    is offered.
+
+    Raises:
+        ValueError: a number is out of its bounds.
     """
 
     latency_ms: int = 40
@@ -57,7 +71,14 @@ class Execution:
     spread_pct: float = 0.2
     spread_ticks: int = 2
     volatility: float = 0.16
+    depth: int = 5
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        for name, low, high in _BOUNDS:
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} must be between {low} and {high}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

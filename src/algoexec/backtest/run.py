@@ -157,7 +157,7 @@ class Backtest:
         session.begin([candle for earlier in self._history for candle in earlier])
         for at, event in self._scheduled(day, session_day, candles, prices.contracts):
             session.play(at, event)
-            if session.is_holding:
+            if session.is_holding and isinstance(event, CandleClosed):
                 recorder.value(session.state, session.bid)
         session.end()
         recorder.value(session.state, None)
@@ -227,6 +227,12 @@ def backtest(
     for day in days:
         run.add(day)
     return run.result()
+
+
+def days_needed(dates: Sequence[date], plan: Plan) -> list[date]:
+    """Return those of `dates`, ascending, that a run of `plan` goes through: to warm or to trade."""
+    traded = [place for place, on in enumerate(dates) if plan.trades_on(on)]
+    return list(dates[max(0, traded[0] - HISTORY_DAYS) : traded[-1] + 1]) if traded else []
 
 
 def readings_of(day: RecordedDay, session_day: TradingDay, contracts: Contracts) -> Iterator[PcrReading]:

@@ -48,10 +48,10 @@ from algoexec.engine.events import (
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import DAY_END_GRACE, changes, next_deadline, step
 from algoexec.engine.trading.marks import OptionMark, index_mark, option_mark
-from algoexec.simulation.expansion import MINUTE_MS, Tick
+from algoexec.simulation.expansion import Tick
 from algoexec.simulation.trading.paper import PaperAccount, PaperRules, milliseconds, moment
 
-SILENCE_MS: Final = MINUTE_MS
+SILENCE_MS: Final = 5_000
 """After so long without a price, while an order works, the last one is told again: the data has a hole
 there, a market has none."""
 
@@ -203,7 +203,8 @@ class DaySession:
         if self._index is not None:
             self._account.quoted(self._prices.index_quote(self._index), self._now)
         if self._last is not None:
-            self._account.quoted(self._prices.option_quote(self._option, self._last), self._now)
+            book = self._prices.book(self._option, self._last)
+            self._account.quoted(self._prices.option_quote(self._option, self._last), self._now, book)
 
     def _mark(self) -> OptionMark:
         option, last = self._option, self._last

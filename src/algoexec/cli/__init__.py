@@ -5,6 +5,7 @@ from typing import Final
 import typer
 
 from algoexec.cli import keys, recorded, service
+from algoexec.cli.backtest import backtest
 from algoexec.cli.doctor import doctor
 from algoexec.cli.replay import replay
 from algoexec.cli.simulator import simulator
@@ -28,6 +29,7 @@ app.command("demo")(service.demo)
 app.command("serve")(service.serve)
 app.command("simulator")(simulator)
 app.command("signals")(recorded.signals)
+app.command("backtest")(backtest)
 app.command("replay")(replay)
 app.command("migrate")(service.migrate)
 app.command("openapi")(service.openapi)

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from algoexec.domain.calendar import IST
 from algoexec.domain.errors import BadRecording
-from algoexec.domain.signals import Signal
 
 Day = Annotated[Path, typer.Argument(help="Folder with index_1m.csv, optional futures_1m.csv and chain_weekly.csv.")]
 History = Annotated[
@@ -21,6 +19,7 @@ def signals(day: Day, history: History = None) -> None:
     """Print the signals and rejections of a recorded day, one JSON object a line."""
     from algoexec.adapters.history.day_folder import read_day
     from algoexec.backtest.day import signals_of
+    from algoexec.backtest.files import signal_line
 
     try:
         recorded = read_day(day)
@@ -30,24 +29,7 @@ def signals(day: Day, history: History = None) -> None:
         raise typer.Exit(2) from error
     try:
         for signal in signals_of(recorded, earlier):
-            print(json.dumps(line(signal)))
+            print(json.dumps(signal_line(signal)))
     except BrokenPipeError:
         # The reader has seen enough (`| head`); Python would complain once more at exit.
         sys.stderr.close()
-
-
-def line(signal: Signal) -> dict[str, object]:
-    """Return a signal or rejection as `signals` prints it: floats unrounded, times IST."""
-    return {
-        "kind": "rejection" if signal.is_rejection else "signal",
-        "at": signal.at.astimezone(IST).isoformat(),
-        "side": signal.side,
-        "pattern": signal.pattern,
-        "priority": signal.priority,
-        "price": signal.price,
-        "stop_loss": signal.stop_loss,
-        "target": signal.target,
-        "pcr": signal.pcr,
-        "volume_confirmed": signal.volume_confirmed,
-        "reason": signal.reason,
-    }

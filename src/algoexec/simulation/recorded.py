@@ -102,7 +102,9 @@ class RecordedModel:
     """Open interest as observed; volatility such that each observed price comes out.
 
     Between two observations of an option the volatility is interpolated in time, not the price: that
-    follows the index. After the last one it stays, before the first one it is the one believed in.
+    follows the index. Before the first and after the last one it stays: a premium never leaps because
+    somebody looked. An option that was never priced has the volatility of the nearest strike that was,
+    and where none was, the one believed in.
     """
 
     def __init__(
@@ -135,12 +137,11 @@ class RecordedModel:
     def known(self, option: Option, minute: int) -> tuple[float, PremiumSource]:
         """Return an option's volatility in a minute, and what that and its price rest on."""
         at = minute * _MINUTE_MS
-        found = self._observed(option_key(option))
-        place = bisect_right(found, at, key=lambda one: one.at)
-        volatility = self._believed if not place else _between(at, found[place - 1 : place + 1])
+        around = _around(at, self._observed(option_key(option)))
+        volatility = _between(at, around) if around else self._nearby(option, at)
         if option_key(option) in self._bars:
             return volatility, PremiumSource.REAL
-        is_near = place and any(abs(one.at - at) <= OBSERVED_WITHIN_MS for one in found[place - 1 : place + 1])
+        is_near = any(abs(one.at - at) <= OBSERVED_WITHIN_MS for one in around)
         return volatility, PremiumSource.CHAIN if is_near else PremiumSource.MODELLED
 
     def open_interest(self, option: Option, at: int) -> int:
@@ -169,6 +170,14 @@ class RecordedModel:
             self._observations[series] = list(by(series))
         return self._observations[series]
 
+    def _nearby(self, option: Option, at: int) -> float:
+        """Return the volatility of the nearest strike that was ever priced; the one believed in where none was."""
+        rows = {key for chain in self._chains.get(option.expiry, ()) for key in self._rows[id(chain)]}
+        for strike, kind in sorted(rows, key=lambda row: (abs(row[0] - option.strike), row[1] is not option.type)):
+            if found := self._observed((option.expiry, strike, kind)):
+                return _between(at, _around(at, found))
+        return self._believed
+
     def _by_bars(self, series: _Series) -> Iterator[_Observation]:
         expiry, strike, kind = series
         for bar in self._bars[series]:
@@ -184,8 +193,14 @@ class RecordedModel:
             # The last trade of a quiet strike may be an hour old; its book is not.
             price = row.last_price if row.bid is None or row.ask is None else (row.bid + row.ask) / 2
             found = None if price is None else self._implied(kind, price, strike, expiry, at // _MINUTE_MS)
-            if (volatility := found or row.iv) is not None and volatility > 0:
-                yield _Observation(at, volatility)
+            # Before the open and after the close there are prices of yesterday and of nobody.
+            if found is None and self._is_trading(at // _MINUTE_MS):
+                found = row.iv
+            if found:
+                yield _Observation(at, found)
+
+    def _is_trading(self, minute: int) -> bool:
+        return bool(self._spots) and next(iter(self._spots)) <= minute <= next(reversed(self._spots))
 
     def _implied(self, kind: OptionType, price: float, strike: float, expiry: date, minute: int) -> float | None:
         spot = self._spots.get(minute)
@@ -195,8 +210,14 @@ class RecordedModel:
         return implied_vol(kind, price, forward_of(spot, years), strike, years)
 
 
+def _around(at: int, found: Sequence[_Observation]) -> Sequence[_Observation]:
+    """Return the observations just before and just after a moment, or the one that there is."""
+    place = bisect_right(found, at, key=lambda one: one.at)
+    return found[max(0, place - 1) : place + 1]
+
+
 def _between(at: int, around: Sequence[_Observation]) -> float:
-    """Return the volatility at a moment, by the observation before it and, if there is one, the one after."""
+    """Return the volatility at a moment, by the observations before and after it, or the one that there is."""
     before, after = around[0], around[-1]
     share = (at - before.at) / (after.at - before.at) if after.at > before.at else 0.0
     return before.volatility + share * (after.volatility - before.volatility)

@@ -118,6 +118,7 @@ def result(days: Sequence[Sequence[int]], *, partial: str | None = None) -> Back
                 net=sum(nets),
                 equity=CAPITAL + realised,
                 held_s=sum((one.closed_at - one.opened_at).total_seconds() for one in todays),
+                chains=0,
                 lock=None,
             )
         )

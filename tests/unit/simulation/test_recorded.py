@@ -77,12 +77,32 @@ def test_an_observed_price_comes_out_of_the_model_again() -> None:
     assert row.put.price == pytest.approx(240, abs=15)
 
 
-def test_an_option_that_was_never_priced_has_the_common_volatility() -> None:
-    exchange = Exchange(recorded_day(RecordedDay(date=ON, index=index(), chains=CHAINS)))
+def test_where_nothing_was_ever_priced_the_common_volatility_holds() -> None:
+    exchange = Exchange(recorded_day(RecordedDay(date=ON, index=index(), chains=CHAINS[:2])))
     (row,) = exchange.chain(EXPIRY, at(time(9, 20)))
 
     assert row.call is not None
     assert row.call.volatility == DEFAULT_VOLATILITY
+
+
+def test_a_premium_does_not_leap_because_somebody_looks() -> None:
+    day = RecordedDay(date=ON, index=index(), chains=CHAINS)
+
+    assert known(day, time(9, 20)) == known(day, time(9, 30))
+
+
+def test_prices_of_before_the_open_are_no_observation() -> None:
+    early = chain(time(9, 3), replace(option(30_800, CALL, 10, 900.0), iv=0.9))
+    day = RecordedDay(date=ON, index=index(), chains=(early, CHAINS[2]))
+
+    assert known(day, time(9, 20)) == known(day, time(9, 30))
+
+
+def test_an_option_that_was_never_priced_has_the_volatility_of_the_nearest_strike_that_was() -> None:
+    rows = (option(30_800, CALL, 1, 260.0), option(31_000, CALL, 1, 150.0), option(31_100, CALL, 1))
+    day = RecordedDay(date=ON, index=index(), chains=(chain(time(9, 30), *rows),))
+
+    assert known(day, time(9, 40), strike=31_100) == (known(day, time(9, 40), strike=31_000)[0], PremiumSource.MODELLED)
 
 
 def test_a_chain_without_an_expiry_gets_the_nearest_of_its_time() -> None:
@@ -119,10 +139,9 @@ def test_between_two_observations_the_volatility_is_interpolated() -> None:
 def test_what_rests_on_nothing_observed_says_so() -> None:
     day = RecordedDay(date=ON, index=index(360), chains=(chain(time(10, 30), option(30_800, CALL, 10, 260.0)),))
 
-    assert known(day, time(10, 29)) == (0.2, PremiumSource.MODELLED)
-    assert known(day, time(11, 30))[1] is PremiumSource.CHAIN
-    assert known(day, time(11, 31)) == (known(day, time(11, 30))[0], PremiumSource.MODELLED)
-    assert known(day, time(10, 30), strike=31_500) == (0.2, PremiumSource.MODELLED)
+    assert known(day, time(9, 30))[1] is known(day, time(11, 30))[1] is PremiumSource.CHAIN
+    assert known(day, time(9, 29))[1] is known(day, time(11, 31))[1] is PremiumSource.MODELLED
+    assert known(RecordedDay(date=ON, index=index()), time(10, 30)) == (0.2, PremiumSource.MODELLED)
 
 
 def test_an_option_with_bars_of_its_own_trades_at_exactly_those() -> None:

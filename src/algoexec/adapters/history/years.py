@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from algoexec.adapters.history.options import Chains, OptionBars, read_chains, r
 from algoexec.domain.calendar import Calendar, calendar_of
 from algoexec.domain.errors import BadRecording
 from algoexec.domain.recording import DataFile, RecordedDay
+
+INDEX: Final = "index_1m.csv"
+FUTURES: Final = "futures_1m.csv"
+CHAIN: Final = "chain_weekly.csv"
+"""What the files in the folder of a recorded day are called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +63,16 @@ def read_history(
 ) -> History:
     """Return what is in the files; several of one kind are taken together.
 
+    A folder among `index` is a recorded day (`index_1m.csv` and what else it holds), or holds such folders.
+
     Raises:
         BadRecording: a file cannot be read, has bad rows, or the files do not go together.
     """
     how = options or ReadOptions()
+    folders = [folder for path in index if path.is_dir() for folder in _day_folders(path)]
+    futures = [*futures, *(folder / FUTURES for folder in folders if (folder / FUTURES).exists())]
+    chains = [*chains, *(folder / CHAIN for folder in folders if (folder / CHAIN).exists())]
+    index = [*(path for path in index if not path.is_dir()), *(folder / INDEX for folder in folders)]
     index_bars, read = _bars(index, "index", how, prices_matter=True)
     if not len(index_bars.minute):
         raise BadRecording(f"{', '.join(map(str, index))}: holds no bar")
@@ -81,6 +93,16 @@ def read_history(
     history = History(index=index_bars, future=future_bars, chains=all_chains, options=all_options, files=tuple(files))
     _require_common_days(history)
     return history
+
+
+def _day_folders(path: Path) -> list[Path]:
+    """Return the recorded days at a path, by name."""
+    if (path / INDEX).exists():
+        return [path]
+    found = sorted(folder for folder in path.iterdir() if (folder / INDEX).exists())
+    if not found:
+        raise BadRecording(f"{path}: holds no {INDEX}, nor a folder that does")
+    return found
 
 
 def _bars(

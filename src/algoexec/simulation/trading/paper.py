@@ -14,6 +14,7 @@ from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DomainError
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Quote
 from algoexec.domain.orders import OrderReport, OrderStatus, OrderTerms, OrderTicket, OrderType, Product, Validity
+from algoexec.simulation.book import Book
 from algoexec.simulation.trading.account import Account, Legs, Position, bound_by
 from algoexec.simulation.trading.books import Update
 from algoexec.simulation.trading.checks import OrderRefused
@@ -103,12 +104,15 @@ class PaperAccount:
         """Return when something happens next by itself; None: nothing any more."""
         return self._floor.due()
 
-    def quoted(self, quote: Quote, at: int) -> None:
-        """Let orders meet a quote that was told at `at`; one of the index moves the margins."""
+    def quoted(self, quote: Quote, at: int, book: Book | None = None) -> None:
+        """Let orders meet a quote that was told at `at`; one of the index moves the margins.
+
+        `book` are all rows, where more than the quote's best one is known.
+        """
         now = self._pass(at)
         # What was due before this quote has met the market as it was then.
         self._floor.advance(now - 1)
-        view = self.market.take(quote, now)
+        view = self.market.take(quote, now, book)
         self._now = now if view is None else max(now, view.at)
         self._floor.advance(self._now)
 

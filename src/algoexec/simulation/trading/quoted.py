@@ -29,12 +29,13 @@ class QuotedMarket(Market):
         """The options that can be traded."""
         return self._options
 
-    def take(self, quote: Quote, at: int) -> MarketView | None:
+    def take(self, quote: Quote, at: int, book: Book | None = None) -> MarketView | None:
         """Move on to a quote that was told at `at`; return what is new in it, None where nothing is.
 
         A quote of the index moves the spot. Of an option, an equal book without a trade is no news:
         what paper orders have taken of it would be there again. Two views are never of the same
-        millisecond, so the second may be stamped later than it was told.
+        millisecond, so the second may be stamped later than it was told. `book` are all rows, where
+        more than the quote's best one is known.
         """
         if quote.instrument == self._underlying:
             self._spot = quote.price or self._spot
@@ -43,7 +44,7 @@ class QuotedMarket(Market):
         before = self._views.get(quote.instrument)
         traded = _traded(self._quotes.get(quote.instrument), quote)
         self._quotes[quote.instrument] = quote
-        book = _book(quote)
+        book = book or _book(quote)
         if before is not None and not traded and (before.last, before.book) == (quote.price, book):
             return None
         stamp = at if before is None else max(at, before.at + 1)
