@@ -28,9 +28,9 @@ def index_of(tmp_path: Path, text: str, name: str = "index.csv", **options: obje
     return read_history([path], options=ReadOptions(**options))  # type: ignore[arg-type]
 
 
-def complaint(tmp_path: Path, text: str, **options: object) -> str:
+def complaint(tmp_path: Path, text: str) -> str:
     with pytest.raises(BadRecording) as refused:
-        index_of(tmp_path, text, **options)
+        index_of(tmp_path, text)
     return str(refused.value)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 
 import pytest
@@ -247,7 +247,7 @@ def test_money_is_neither_made_nor_lost_on_the_way(name: int | str, plan: Plan) 
 def test_prices_that_are_passed_over_would_have_changed_nothing(name: int | str, plan: Plan) -> None:
     day = day_of(name)
     quick = run([day], plan)
-    cover, Bounds.cover = Bounds.cover, lambda *_: False  # type: ignore[assignment, method-assign]
+    cover, Bounds.cover = Bounds.cover, lambda *_: False  # type: ignore[method-assign]
     try:
         plain = run([day], plan)
     finally:
@@ -272,7 +272,7 @@ def test_what_has_happened_does_not_depend_on_what_comes(seed: int, plan: Plan, 
         future=tuple(bar for bar in day.future if bar.minute < until),
     )
     whole, part = run([day], plan), run([prefix], plan)
-    known_until = datetime.fromtimestamp(until * 60, tz=day_zone())
+    known_until = datetime.fromtimestamp(until * 60, UTC)
 
     def ended(result: BacktestResult) -> list[tuple[object, ...]]:
         return [
@@ -283,10 +283,6 @@ def test_what_has_happened_does_not_depend_on_what_comes(seed: int, plan: Plan, 
 
     assert ended(part) == ended(whole)
     assert part.signals == tuple(signal for signal in whole.signals if signal.at <= known_until)
-
-
-def day_zone() -> object:
-    return ist(DAY, time(9, 15)).tzinfo
 
 
 @pytest.mark.parametrize("seed", [1, 2])
