@@ -48,6 +48,7 @@ COMPILE = $$(scripts/bootstrap.sh uv) pip compile --quiet --python $(BIN)/python
 
 lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
 	$(COMPILE) --python-version 3.12 pyproject.toml --all-extras --output-file requirements.lock
+	$(COMPILE) --python-version 3.12 pyproject.toml --extra redis --extra otel --constraint requirements.lock --output-file requirements-image.lock
 	$(COMPILE) --python-version 3.12 pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --python-version 3.9 --group build --output-file requirements-build.lock
 

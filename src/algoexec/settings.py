@@ -24,15 +24,23 @@ class Broker(StrEnum):
 class Settings(BaseSettings):
     """The service's settings. Every one has a default that is safe on one's own machine."""
 
-    model_config = SettingsConfigDict(env_prefix="ALGOEXEC_", extra="ignore", frozen=True, hide_input_in_errors=True)
+    # A variable that is set to nothing counts as not set: files of variables are full of such.
+    model_config = SettingsConfigDict(
+        env_prefix="ALGOEXEC_", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     # --- the service ---
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback needs keys or JWT.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Path = Field(Path("data"), description="Private files: the embedded database, the secret key.")
+    drain_s: float = Field(
+        0, ge=0, le=60, description="Seconds between SIGTERM and closing in which /readyz says that it is leaving."
+    )
+
     # --- the database ---
     mongodb_uri: SecretStr | None = Field(None, description="MongoDB replica set. None starts a private mongod.")
     mongodb_database: str = Field("algoexec", min_length=1, max_length=38, description="Database name.")
+
     # --- the broker ---
     broker: Broker = Field(Broker.UPSTOX, description="The real broker, or the simulator on loopback.")
     simulator_url: str = Field("http://127.0.0.1:8010", description="The simulator's address (loopback only).")
@@ -45,6 +53,7 @@ class Settings(BaseSettings):
         "", description="Proxies that sessions may name: `host:port` or `host:port=address`, comma-separated."
     )
     egress_address: str | None = Field(None, description="Address from which orders that use no proxy come.")
+
     # --- secrets, and who may call ---
     secret_key: SecretStr | None = Field(
         None, description="Encrypts broker tokens; comma-separated, newest first. None uses a key file in data_dir."
@@ -55,6 +64,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of browser pages that may call, comma-separated."
     )
+
     # --- Redis ---
     redis_url: SecretStr | None = Field(
         None, description="Redis that brings commands and takes events. None: no bridge."
@@ -68,6 +78,7 @@ class Settings(BaseSettings):
     redis_event_text: str | None = Field(
         None, pattern=r"^[\w.]+:\w+$", description="`module:function` that puts an event into other words."
     )
+
     # --- messages to people ---
     telegram_token: SecretStr | None = Field(None, description="Token of the Telegram bot that writes to people.")
     telegram_chat: str | None = Field(

@@ -56,6 +56,15 @@ async def test_metrics_are_for_services(service: Service) -> None:
     assert 'algoexec_dependency_up{name="store"} 1.0' in text
 
 
+async def test_who_is_about_to_stop_says_so(service: Service, local: httpx.AsyncClient) -> None:
+    service.registry.leave_soon()
+
+    answer = await local.get("/readyz")
+
+    assert (answer.status_code, answer.json()["status"]) == (503, "leaving")
+    assert (await local.get("/healthz")).status_code == 200
+
+
 async def test_without_redis_it_still_works(service: Service, local: httpx.AsyncClient) -> None:
     assert (await local.get("/readyz")).json()["redis"] is None
     gone = Dependency(detail="redis does not answer: ConnectionError")

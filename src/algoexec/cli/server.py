@@ -3,19 +3,23 @@
 import asyncio
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from algoexec.api.services import Services
 from algoexec.bootstrap import create_service
 from algoexec.settings import Settings
 from algoexec.telemetry import configure_logging
 
 _GRACE_S: Final = 5
+_TICK_S: Final = 0.1
 
 
 class Server(uvicorn.Server):
@@ -38,6 +42,8 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._drain_s = settings.drain_s
+        self._signal: int | None = None
         self.has_started = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -49,9 +55,30 @@ class Server(uvicorn.Server):
             gc.freeze()
             self.has_started.set()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note the signal: from this moment on no entry is sent, and `/readyz` says that nobody should call."""
+        self._signal = sig
+        if (services := self._services) is not None:
+            services.registry.leave_soon()
+        super().handle_exit(sig, frame)
+
+    @property
+    def _services(self) -> Services | None:
+        return getattr(self._app.state, "services", None)
+
+    async def _drained(self) -> None:
+        """Answer for a while yet, so that whoever sends callers here sees `/readyz` fail first."""
+        if self._signal != signal.SIGTERM:
+            return  # somebody at a terminal waits
+        for _ in range(round(self._drain_s / _TICK_S)):
+            if self.force_exit:
+                return
+            await asyncio.sleep(_TICK_S)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down; streams are told first, else they would be waited for."""
-        if (services := getattr(self._app.state, "services", None)) is not None:
+        await self._drained()
+        if (services := self._services) is not None:
             services.registry.hub.close("the service is restarting")
         await super().shutdown(sockets)
 

@@ -145,6 +145,7 @@ class Attendance:
             tell=self._session.tell,
             quotes=desk.quotes,
             may_send=self._may_send,
+            is_leaving=self._shell.leaving.is_set,
             now=lambda: self._session.market_time(),
         )
         self.seat = seat

@@ -307,6 +307,10 @@ class Registry:
         """Return journal entries with `seq > after`."""
         return await self._stores.journal.read(session_id, after=after, limit=limit)
 
+    def leave_soon(self) -> None:
+        """The process is about to stop: from now on no entry is sent, and nobody should call any more."""
+        self._shell.leaving.set()
+
     def health(self) -> Health:
         """Return how what the service depends on is doing, without asking anybody."""
         failing = self._shell.journal.failing_for
@@ -315,6 +319,7 @@ class Registry:
             store=Dependency(detail=store),
             venue=Dependency(detail=self._running.venue_trouble),
             sessions=self._running.by_status(),
+            is_leaving=self._shell.leaving.is_set(),
         )
 
     def vitals(self) -> Vitals:

@@ -52,10 +52,15 @@ class TradingSeat:
         tell: Callable[[Event], None],
         quotes: Mapping[InstrumentKey, Quote],
         may_send: Callable[[], bool],
+        is_leaving: Callable[[], bool],
         now: Callable[[], datetime],
     ) -> None:
-        """Sit at `account`; `state` is what the session now is, `now` the market time."""
+        """Sit at `account`; `state` is what the session now is, `now` the market time.
+
+        While `is_leaving` no entry is sent: the process is about to stop.
+        """
         self._account, self._state, self._tell, self._now = account, state, tell, now
+        self._is_leaving = is_leaving
         self._path = OrderPath(
             account.broker,
             session_id=state().session_id,
@@ -80,10 +85,17 @@ class TradingSeat:
     def perform(self, effect: OrderEffect, *, is_journaled: bool) -> None:
         """Carry out an effect; one that is not in the journal only if it gets the session out of something."""
         is_entry = isinstance(effect, SubmitOrder | ModifyOrder) and effect.purpose is Purpose.ENTRY
-        if is_journaled or not is_entry:
+        hindrance = self._hindrance(is_journaled=is_journaled) if is_entry else None
+        if hindrance is None:
             self._path.perform(effect)
         elif isinstance(effect, SubmitOrder):
-            self._tell(OrderNotPlaced(id=effect.ticket.id, was_sent=False, detail="the journal cannot be written"))
+            self._tell(OrderNotPlaced(id=effect.ticket.id, was_sent=False, detail=hindrance))
+
+    def _hindrance(self, *, is_journaled: bool) -> str | None:
+        """Return why no entry is sent now, for a person; None when one is."""
+        if not is_journaled:
+            return "the journal cannot be written"
+        return "the service is stopping" if self._is_leaving() else None
 
     def quoted(self, quotes: Sequence[Quote]) -> None:
         """Pass live prices on to an account that is made of them."""

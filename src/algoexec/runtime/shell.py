@@ -1,7 +1,8 @@
 """What all sessions of a process share."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from algoexec.engine.events import Record
 from algoexec.ports.clock import MarketClock, WallClock
@@ -23,7 +24,8 @@ class Shell:
     """What all runners of a process share.
 
     `canonical` gives a record the form in which the journal will give it back, so that what
-    is stepped now and what is stepped at a recovery are the same.
+    is stepped now and what is stepped at a recovery are the same. Once `leaving` is set the process
+    is about to stop: no entry is sent any more, exits are.
     """
 
     journal: JournalWriter
@@ -39,3 +41,4 @@ class Shell:
     canonical: Canonical
     open_account: OpenAccount
     observers: Observers
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)

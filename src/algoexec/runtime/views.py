@@ -44,11 +44,12 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Whether the service can do its work, as it was found a moment ago."""
+    """Whether the service can do its work, as it was found a moment ago; `is_leaving`: it is about to stop."""
 
     store: Dependency
     venue: Dependency
     sessions: dict[Status, int]
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,13 +37,17 @@ class DependencyOut(BaseModel):
     detail: str | None = Field(description="What is wrong, for a person; null when nothing is.")
 
 
+type Standing = Literal["ready", "degraded", "unready", "leaving"]
+
+
 class Readiness(BaseModel):
     """Whether the service can do its work."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_READY]})
 
-    status: Literal["ready", "degraded", "unready"] = Field(
-        description="`degraded`: the broker or Redis does not answer; what is stored can be read and streamed."
+    status: Standing = Field(
+        description="`degraded`: the broker or Redis does not answer; what is stored can be read and streamed. "
+        "`leaving`: it is about to stop and sends no entries any more."
     )
     version: str
     store: DependencyOut
@@ -62,22 +66,20 @@ async def is_alive() -> Alive:
     "/readyz",
     operation_id="isReady",
     summary="Can it work?",
-    responses={503: {"model": Readiness, "description": "The database does not answer: `status` is `unready`."}},
+    responses={503: {"model": Readiness, "description": "It cannot write, or is about to stop: `status` says which."}},
 )
 async def is_ready(services: Given, options: Options, response: Response) -> Readiness:
-    """Return what the service depends on; 503 when it cannot write. No credential needed."""
-    needed = services.dependencies()
-    if not needed["store"].ok:
+    """Return what the service depends on; 503 when it cannot write or is about to stop. No credential needed."""
+    needed, health = services.dependencies(), services.registry.health()
+    told: Standing = "ready" if all(dependency.ok for dependency in needed.values()) else "degraded"
+    if health.is_leaving or not health.store.ok:
+        told = "leaving" if health.is_leaving else "unready"
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    is_whole = all(dependency.ok for dependency in needed.values())
-    told: Literal["ready", "degraded", "unready"] = (
-        "unready" if not needed["store"].ok else "ready" if is_whole else "degraded"
-    )
     return Readiness(
         status=told,
         version=options.version,
         **{name: DependencyOut.model_validate(dependency) for name, dependency in needed.items()},
-        sessions=services.registry.health().sessions,
+        sessions=health.sessions,
     )
 
 
