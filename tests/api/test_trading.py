@@ -33,7 +33,7 @@ class TestRules:
         assert (trading["capital"], trading["risk_pct"], trading["max_daily_loss"]) == (200_000.5, 2, 6_000.01)
         assert (trading["premium_stop_pct"], trading["brokerage"], trading["blackout"]) == (20, 20, [])
         assert session["trading"] == {
-            "tally": {"realised": 0, "trades": 0, "losses_in_a_row": 0, "lock": None},
+            "tally": {"realised": 0, "trades": 0, "losses_in_a_row": 0, "lock": None, "baseline": 0},
             "position": {
                 "stage": "NEUTRAL", "trade_id": None, "instrument": None, "open_units": 0, "average_price": None,
                 "stop": None, "target": None, "index_stop": None, "index_target": None, "exit_reason": None,

@@ -103,9 +103,11 @@ async def asking(*, mode: Mode = Mode.PAPER, user_id: str = "asha", **options: A
 
 
 def has_quotes(service: Service, session_id: str) -> bool:
-    """Whether the session runs here, and its feed is connected."""
+    """Whether the session runs here, and the feed that it now has is connected."""
     runner = service.registry._running.get(session_id)
-    return runner is not None and runner.desk is not None and runner.state.feed is FeedStatus.CONNECTED
+    if runner is None or runner.desk is None or runner.state.feed is not FeedStatus.CONNECTED:
+        return False
+    return service.venue.feeds[-1].sink is not None
 
 
 def offer_in(state: EngineState) -> EntryOffered | None:

@@ -60,7 +60,8 @@ class TradingChanges(BaseModel):
 
     Money in rupees with two decimals at most, percentages in per cent. A change counts at once where it makes the
     day's limits (`max_daily_loss`, `max_trades_per_day`, `max_consecutive_losses`, `max_daily_profit`,
-    `give_back_pct`) tighter; looser ones count from the next trading day. The session shows what holds now.
+    `give_back_pct`) tighter; looser ones count from the next trading day. All else, `capital` and `risk_pct` too,
+    counts at once, from the next entry on: what may be lost in the day stays bounded. The session shows what holds now.
     """
 
     model_config = ConfigDict(

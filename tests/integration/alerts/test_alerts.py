@@ -17,18 +17,20 @@ from pydantic import SecretStr
 from algoexec.adapters.alerts.channels import Channel, Telegram, Webhook, http_client
 from algoexec.adapters.alerts.hosts import AllowedHosts, HostNotAllowed
 from algoexec.adapters.alerts.morning import Morning, next_call
-from algoexec.adapters.alerts.notices import Kind, Notice
+from algoexec.adapters.alerts.notices import Kind, Notice, Standing, notices_of
 from algoexec.adapters.alerts.notifier import Choice, Notifier
 from algoexec.adapters.alerts.service import ServiceWatch
 from algoexec.adapters.memory.stores import MemoryStores
 from algoexec.adapters.system_clock import SystemClock
 from algoexec.domain.calendar import Calendar, ist, regular_session
-from algoexec.engine.effects import Severity, Status
+from algoexec.engine.effects import Frame, Severity, Status
 from algoexec.engine.events import Mode
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.stores import SessionRow
 from tests.api.support import ManualClock, StillClock
 from tests.api.trading import eventually, held, trading_service
+from tests.contract.given import state
+from tests.contract.given_trading import offer
 
 SECRET: Final = SecretStr("webhook-s3cret-of-32-characters!")
 TOKEN: Final = SecretStr("12345:telegram-s3cret")
@@ -315,6 +317,15 @@ async def test_people_hear_of_a_halt_a_trade_and_the_days_result(receiver: Recei
     assert by_code["RESULT"]["kind"] == "day"
     assert "1 trades, net Rs" in by_code["RESULT"]["text"]
     assert "good-token" not in str(receiver.seen)
+
+
+def test_who_shall_approve_is_called() -> None:
+    [called] = notices_of(state(), Frame(number=7, at=AT, body=offer("s1-1-0")), Standing())
+    assert (called.kind, called.severity, called.code) == (Kind.ALERT, Severity.WARNING, "APPROVAL_WANTED")
+    assert "approve or reject s1-1-0 until 09:39:00 IST: BUY 70 " in called.text
+    assert "at 212.35, risk Rs 2,972.90" in called.text
+    approved = Frame(number=8, at=AT, body=offer("s1-1-0", "asha"))
+    assert list(notices_of(state(), approved, Standing())) == []
 
 
 async def test_a_dead_token_is_told_once(receiver: Receiver) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from algoexec.domain.calendar import IST
 from algoexec.domain.signals import Signal
-from algoexec.engine.effects import Alert, Frame, FrameBody, SessionChanged, Severity, Status, TradeClosed
+from algoexec.engine.effects import Alert, EntryOffered, Frame, FrameBody, SessionChanged, Severity, Status, TradeClosed
 from algoexec.engine.state import EngineState
 
 _ORDER: Final = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
@@ -91,6 +91,8 @@ def _of(after: EngineState, body: FrameBody, before: Standing) -> Iterator[_Told
     match body:
         case Alert(severity=severity, code=code, message=message):
             yield _Told(Kind.ALERT, severity, code, message)
+        case EntryOffered(approved_by=None) as offered:
+            yield _Told(Kind.ALERT, Severity.WARNING, "APPROVAL_WANTED", _offered(offered))
         case TradeClosed() as trade:
             yield _Told(Kind.TRADE, Severity.INFO, "CLOSED", _trade(trade))
         case Signal(reason=None) as signal:
@@ -105,6 +107,12 @@ def _of(after: EngineState, body: FrameBody, before: Standing) -> Iterator[_Told
                 yield from _day(after)
         case _:
             pass
+
+
+def _offered(offered: EntryOffered) -> str:
+    until = f"{offered.expires_at.astimezone(IST):%H:%M:%S} IST"
+    what = f"BUY {offered.quantity} {offered.instrument} at {offered.limit:.2f}, risk Rs {offered.risk / 100:,.2f}"
+    return f"approve or reject {offered.id} until {until}: {what}"
 
 
 def _trade(trade: TradeClosed) -> str:

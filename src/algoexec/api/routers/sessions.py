@@ -185,7 +185,11 @@ async def halt_session(
     responses=problems(*_COMMAND, *_KEYED),
 )
 async def resume_session(session: CommandedSession, caller: Trader, registry: Sessions) -> SessionOut:
-    """Undo `halt`, and unlock the day after the breaker has locked it. The kill switch stays as it is."""
+    """Undo `halt`, and unlock the day after the breaker has locked it. The kill switch stays as it is.
+
+    Of a day that was locked the limits of profit, loss and losing trades in a row count anew from here: as much again
+    may be lost. The journal keeps who said so.
+    """
     return SessionOut.of(await registry.resume(session.row.id, by=caller.id))
 
 

@@ -233,6 +233,10 @@ class TallyOut(BaseModel):
     trades: int = Field(description="Begun today.")
     losses_in_a_row: int
     lock: str | None = Field(description="Why no trade is begun any more today; `POST …/resume` takes it away.")
+    baseline: float = Field(
+        description="Rupees: what was realised when a person last took a lock away; the limits of profit and loss "
+        "count from there. 0 until then."
+    )
 
 
 class TradingOut(BaseModel):
@@ -257,6 +261,7 @@ class TradingOut(BaseModel):
                 trades=tally.trades,
                 losses_in_a_row=tally.losses_in_a_row,
                 lock=tally.lock,
+                baseline=in_rupees(tally.baseline),
             ),
             position=PositionOut.model_validate(position_of(trading.trade)),
             offer=None if offered is None else OrderState.told(offered),

@@ -47,7 +47,7 @@ from algoexec.engine.trading.ladder import call_due, exit_due
 from algoexec.engine.trading.marks import OptionMark
 from algoexec.engine.trading.orders import Purpose
 from algoexec.engine.trading.protection import follow_due
-from algoexec.engine.trading.pursuit import lock, pursue
+from algoexec.engine.trading.pursuit import lock, lock_if_breached, pursue
 from algoexec.engine.trading.reports import broker_said
 from algoexec.engine.trading.risk import Refusal, Refused
 from algoexec.engine.trading.rules import TradeRules, tightened
@@ -77,6 +77,8 @@ def apply_trading(draft: Draft, event: TradeEvent) -> None:
         case TradeRulesChanged(rules=rules):
             change_trading(draft, rules=tightened(draft.state.trading.rules, rules))
             draft.tell_session()
+            lock_if_breached(draft)
+            pursue(draft)
             pursue(draft)
         case _ as unreachable:
             assert_never(unreachable)
@@ -96,9 +98,10 @@ def consider_all(draft: Draft, seen: Sequence[Signal]) -> None:
 
 
 def unlock(draft: Draft) -> None:
-    """Let trades be begun again: a person has said so."""
-    if draft.state.trading is not None:
-        change_trading(draft, tally=draft.state.trading.tally.unlocked())
+    """Let trades be begun again where a limit of the day forbids them: a person has said so."""
+    trading = draft.state.trading
+    if trading is not None and (trading.tally.lock is not None or breach(trading.tally, 0, trading.rules) is not None):
+        change_trading(draft, tally=trading.tally.unlocked())
 
 
 def is_flat(state: EngineState) -> bool:

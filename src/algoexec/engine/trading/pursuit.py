@@ -87,7 +87,7 @@ def _close_if_flat(draft: Draft, trade: Trade) -> None:
         close(draft, trade)
     else:
         _entry_is_over(draft, trade)
-    _lock_if_breached(draft)
+    lock_if_breached(draft)
 
 
 def _reason_to_be_flat(state: EngineState, trade: Trade) -> ExitReason | None:
@@ -101,7 +101,8 @@ def _reason_to_be_flat(state: EngineState, trade: Trade) -> ExitReason | None:
     return ExitReason.FLATTEN if is_unwanted else None
 
 
-def _lock_if_breached(draft: Draft) -> None:
+def lock_if_breached(draft: Draft) -> None:
+    """Throw the breaker if a limit of the day is reached by what is realised."""
     trading = trading_of(draft)
     reached = breach(trading.tally, 0, trading.rules)
     if reached is not None and trading.tally.lock is None:

@@ -35,6 +35,16 @@ def sell(session: Session, price: float) -> None:
     session.fill(price)
 
 
+def begin_another(session: Session) -> None:
+    """Have the session buy something again, at 100."""
+    session.poll()
+    session.close(STEEPLY_DOWN)
+    assert session.trading.intent is not None
+    session.mark(option=session.trading.intent.option.key)
+    session.acknowledge()
+    session.fill(100.0)
+
+
 # --- the breaker --------------------------------------------------------------------------------------------------
 
 
@@ -68,16 +78,86 @@ def test_the_breaker_locks_cancels_flattens_and_only_a_person_unlocks() -> None:
     assert len(session.submitted) == 2
 
 
-def test_a_day_that_is_lost_stays_lost_even_when_it_is_resumed() -> None:
+def test_resumed_as_much_again_may_be_lost_and_no_more() -> None:
     session = holding(TradeRules(max_daily_loss=1_000_00))
-    session.mark(80.1)
-    sell(session, 80.0)
+    session.mark(90.0)
+    sell(session, 90.0)
+    lost = session.trading.tally.realised
+    assert lost <= -1_000_00
     session.meet(Resumed(by="someone"))
-    assert (session.state.halted, session.trading.tally.lock) == (None, None)
-    session.mark(after=30.0)
-    session.poll()
-    session.close(STEEPLY_DOWN)
-    assert session.refusals() == ["DAY_LOCKED"], "the limit itself is still reached"
+    tally = session.trading.tally
+    assert (session.state.halted, tally.lock, tally.realised, tally.baseline) == (None, None, lost, lost)
+    begin_another(session)
+    assert session.is_at(Stage.IN_TRADE)
+    session.mark(95.0, option=session.trade.option.key)
+    assert session.is_at(Stage.IN_TRADE)
+    session.mark(90.0, option=session.trade.option.key)
+    assert session.trade.exit_reason is ExitReason.BREAKER
+    sell(session, 90.0)
+    assert session.trading.tally.lock == "MAX_DAILY_LOSS"
+    assert session.alerts() == ["BREAKER", "BREAKER"]
+
+
+def test_resumed_before_it_is_flat_the_day_locks_again() -> None:
+    session = holding(TradeRules(max_daily_loss=1_000_00))
+    session.mark(90.0)
+    session.meet(Resumed(by="someone"))
+    assert session.trading.tally.lock is None
+    assert session.is_at(Stage.EXITING), "what is being sold is sold"
+    sell(session, 90.0)
+    assert session.trading.tally.lock == "MAX_DAILY_LOSS"
+
+
+@pytest.mark.parametrize("is_halted", [True, False])
+def test_resuming_what_is_not_locked_resets_no_counter(is_halted: bool) -> None:
+    tally = Tally(realised=-5_000_00, trades=7, losses_in_a_row=4)
+    session = begin(tally=tally)
+    if is_halted:
+        session.meet(Halted(by="someone", reason="lunch"))
+    session.meet(Resumed(by="someone"))
+    assert session.trading.tally == tally
+
+
+def test_trades_that_were_begun_are_not_forgotten() -> None:
+    session = begin(TradeRules(max_trades_per_day=7), tally=Tally(trades=7, lock="MAX_DAILY_LOSS"))
+    session.meet(Resumed(by="someone"))
+    session.close()
+    assert session.refusals() == ["MAX_TRADES"]
+
+
+@pytest.mark.parametrize(
+    ("since", "rules", "limit"),
+    [
+        (-999_99, TradeRules(max_daily_loss=1_000_00), None),
+        (-1_000_00, TradeRules(max_daily_loss=1_000_00), "MAX_DAILY_LOSS"),
+        (999_99, TradeRules(max_daily_profit=1_000_00), None),
+        (1_000_00, TradeRules(max_daily_profit=1_000_00), "MAX_DAILY_PROFIT"),
+    ],
+)
+@pytest.mark.parametrize("before", [-9_000_00, 0, 7_000_00])
+def test_unlocked_the_limits_count_from_there(before: int, since: int, rules: TradeRules, limit: str | None) -> None:
+    tally = Tally(realised=before, best=8_000_00, lock="X").unlocked()
+    assert breach(tally, 0, rules) is None
+    assert breach(tally, since, rules) == limit
+    assert breach(tally.closed(since), 0, rules) == limit
+
+
+def test_what_was_won_before_it_was_unlocked_cannot_be_given_back() -> None:
+    rules = TradeRules(give_back_pct=50.0)
+    tally = Tally(realised=1_000_00, best=8_000_00, lock="GIVE_BACK").unlocked()
+    assert breach(tally, -1, rules) is None
+    assert breach(tally.closed(2_000_00), -999_99, rules) is None
+    assert breach(tally.closed(2_000_00), -1_000_00, rules) == "GIVE_BACK"
+
+
+def test_a_limit_that_is_tightened_below_what_is_lost_locks_at_once() -> None:
+    session = begin(tally=Tally(realised=-2_000_00))
+    session.meet(TradeRulesChanged(rules=TradeRules(max_daily_loss=2_000_00)))
+    assert session.trading.tally.lock == "MAX_DAILY_LOSS"
+    assert session.alerts() == ["BREAKER"]
+    held = holding(tally=Tally(realised=-2_000_00))
+    held.meet(TradeRulesChanged(rules=TradeRules(max_daily_loss=2_000_00)))
+    assert held.trade.exit_reason is ExitReason.BREAKER
 
 
 def test_a_row_of_losses_locks_and_begins_anew_when_resumed() -> None:

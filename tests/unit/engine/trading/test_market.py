@@ -51,7 +51,7 @@ from algoexec.engine.step import next_deadline, step
 from algoexec.engine.trading.flow import held_options, is_flat
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.orders import Phase, Purpose
-from algoexec.engine.trading.rules import Approval, TradeRules
+from algoexec.engine.trading.rules import Approval, TradeRules, tightened
 from algoexec.engine.trading.trade import Stage, Trade
 from algoexec.engine.transition import Transition
 from algoexec.ports.stores import JournalEntry
@@ -116,6 +116,7 @@ class Trading(RuleBasedStateMachine):
         if session.state is before:
             return
         self.steps.append(moved)
+        self._check_tally(before, event)
         bodies = [frame.body for frame in moved.frames]
         self._check_orders(before, event, moved)
         if any(isinstance(body, Alert) and body.code in ("BREAKER", "OVERSOLD", "LATE_FILL") for body in bodies):
@@ -176,6 +177,17 @@ class Trading(RuleBasedStateMachine):
         trade = self.session.trading.trade
         if trade is not None and was.is_settled and sum(one.remaining for one in was.resting) > event.net:
             assert all(order.cancel_wanted for order in trade.resting)
+
+    def _check_tally(self, before: EngineState, event: Event) -> None:
+        """Whatever happens, a lock stays and limits only tighten; a person who resumes is the one exception."""
+        assert before.trading is not None
+        was, now = before.trading.tally, self.session.trading.tally
+        assert now.trades >= was.trades
+        if not isinstance(event, Resumed):
+            assert was.lock in (None, now.lock)
+            assert now.baseline == was.baseline
+        old, new = before.trading.rules, self.session.trading.rules
+        assert tightened(old, new) == new
 
     def _check_offered(self, event: Event, offered: EntryOffered) -> None:
         assert offered.id not in self.ids
