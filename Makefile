@@ -51,10 +51,11 @@ lock: $(STAMP) ## Resolve the dependencies again (UPGRADE=1 for newer versions)
 	$(COMPILE) --python-version 3.12 pyproject.toml --extra redis --extra otel --constraint requirements.lock --output-file requirements-image.lock
 	$(COMPILE) --python-version 3.12 pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --python-version 3.9 --group build --output-file requirements-build.lock
+	$(COMPILE) --python-version 3.12 --group peers --output-file requirements-peers.lock
 
 wheel: $(STAMP) ## Build dist/algoexec-*.whl
 	$(BIN)/hatchling build -t wheel
 
 clean: ## Remove what was made: .venv, caches, builds
-	rm -rf $(VENV) .uv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis openapi.json.new
+	rm -rf $(VENV) .venv-peers .uv dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis openapi.json.new
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -88,8 +88,10 @@ class Backtest:
         self._days: list[DayRow] = []
         self._net = 0
 
-    def add(self, day: RecordedDay) -> DayRow | None:
+    def add(self, day: RecordedDay, prices: DayPrices | None = None) -> DayRow | None:
         """Go through one more day; return what came of it, None of one that only warms.
+
+        `prices` are the day's if another run with the same execution has them already (`prices_of`).
 
         Raises:
             DomainError: the day contradicts itself, or the engine does.
@@ -100,7 +102,7 @@ class Backtest:
                 self._warm_up_days += 1
             self._history.append(candles)
             return None
-        row = self._trade(day, candles)
+        row = self._trade(day, candles, prices or prices_of(day, self.plan.execution, self._calendar))
         self._history.append(candles)
         return row
 
@@ -127,16 +129,8 @@ class Backtest:
             partial=partial,
         )
 
-    def _trade(self, day: RecordedDay, candles: Sequence[Candle]) -> DayRow:
+    def _trade(self, day: RecordedDay, candles: Sequence[Candle], prices: DayPrices) -> DayRow:
         plan, session_day = self.plan, session_of(day)
-        simulated = recorded_day(
-            day,
-            seed=plan.execution.seed,
-            calendar=self._calendar,
-            strikes=strikes_of(day),
-            volatility=plan.execution.volatility,
-        )
-        prices = DayPrices(simulated, plan.execution)
         recorder = DayRecorder(prices, day.index, plan.rules.capital, self._net, self._hear)
         session = DaySession(
             SessionCreated(
@@ -227,6 +221,14 @@ def backtest(
     for day in days:
         run.add(day)
     return run.result()
+
+
+def prices_of(day: RecordedDay, execution: Execution, calendar: Calendar) -> DayPrices:
+    """Return what everything costs on a day. It is made as it is asked for, and kept: several runs may share it."""
+    simulated = recorded_day(
+        day, seed=execution.seed, calendar=calendar, strikes=strikes_of(day), volatility=execution.volatility
+    )
+    return DayPrices(simulated, execution)
 
 
 def days_needed(dates: Sequence[date], plan: Plan) -> list[date]:

@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from algoexec.cli import keys, recorded, service
+from algoexec.cli import keys, recorded, service, sweep
 from algoexec.cli.backtest import backtest
 from algoexec.cli.doctor import doctor
 from algoexec.cli.replay import replay
@@ -30,6 +30,10 @@ app.command("serve")(service.serve)
 app.command("simulator")(simulator)
 app.command("signals")(recorded.signals)
 app.command("backtest")(backtest)
+app.command("sweep")(sweep.sweep)
+app.command("walkforward")(sweep.walkforward)
+app.command("lookahead")(sweep.lookahead)
+app.command("warmup")(sweep.warmup)
 app.command("replay")(replay)
 app.command("migrate")(service.migrate)
 app.command("openapi")(service.openapi)

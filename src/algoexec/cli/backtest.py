@@ -68,8 +68,8 @@ def backtest(
     from algoexec.cli.plan import BadSetting, plan_of
 
     try:
-        plan = plan_of(settings or (), _date(begins), _date(ends))
-        how = _read_options(zone, stamps, skip_bad_rows=skip_bad_rows)
+        plan = plan_of(settings or (), date_of(begins), date_of(ends))
+        how = read_options(zone, stamps, skip_bad_rows=skip_bad_rows)
         history = read_history(index, futures or (), chain or (), options or (), options=how)
         dates = _dates(history, plan)
         with RunFolder(out) as folder:
@@ -83,11 +83,11 @@ def backtest(
         raise typer.Exit(130)
 
 
-def _date(given: datetime | None) -> date | None:
+def date_of(given: datetime | None) -> date | None:
     return None if given is None else given.date()
 
 
-def _read_options(zone: str, stamps: str, *, skip_bad_rows: bool) -> "ReadOptions":
+def read_options(zone: str, stamps: str, *, skip_bad_rows: bool) -> "ReadOptions":
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     from algoexec.adapters.history.bars import ReadOptions

@@ -19,11 +19,12 @@ from algoexec.backtest.day import signals_of
 from algoexec.backtest.fast.compiling import asks_for, compiled
 from algoexec.backtest.fast.folds import ema_column, range_columns, shape_column, volume_column, vwap_columns
 from algoexec.backtest.fast.signals import Scan, typed
-from algoexec.backtest.fast.tape import WARM_UP_DAYS, tape_of
+from algoexec.backtest.fast.tape import tape_of
 from algoexec.domain.calendar import IST, ist
 from algoexec.domain.market import Bar
 from algoexec.domain.recording import RecordedDay
 from algoexec.domain.signals import Signal
+from algoexec.engine.candles import HISTORY_DAYS
 from algoexec.strategy.parameters import Parameters
 from tests import strategies
 
@@ -53,7 +54,7 @@ def moved(day: RecordedDay, by: int) -> RecordedDay:
 def folded(days: Sequence[RecordedDay], p: Parameters) -> Iterator[Signal]:
     """Yield what `step` says of each day, warmed by those before it."""
     for i, day in enumerate(days):
-        yield from signals_of(day, days[max(0, i - WARM_UP_DAYS) : i], p)
+        yield from signals_of(day, days[max(0, i - HISTORY_DAYS) : i], p)
 
 
 def assert_same(days: Sequence[RecordedDay], p: Parameters, scan: Scan | None = None) -> int:
@@ -88,7 +89,7 @@ def test_random_days_say_the_same(pool: list[RecordedDay], drawn: list[tuple[int
 
 def test_a_long_run_of_days_says_the_same(pool: list[RecordedDay]) -> None:
     """More days than warm one: the oldest are forgotten."""
-    days = dated(pool[: WARM_UP_DAYS + 5])
+    days = dated(pool[: HISTORY_DAYS + 5])
     assert assert_same(days, Parameters()) > 1_000
 
 

@@ -6,7 +6,7 @@ that warm it) and writes down a column; the arithmetic is the kernels' own.
 
 import numpy as np
 
-from algoexec.backtest.fast.tape import Bars, Days, Floats, Ints, Polls
+from algoexec.backtest.fast.tape import Bars, Days, Floats, Masks, Polls, Rows
 from algoexec.strategy.decision import (
     Ledger,
     Levels,
@@ -93,9 +93,9 @@ def range_columns(bars: Bars, days: Days, regular: Parameters, special: Paramete
     return high, low
 
 
-def shape_column(bars: Bars, days: Days, p: Parameters) -> Ints:
+def shape_column(bars: Bars, days: Days, p: Parameters) -> Masks:
     """Return what the candles themselves speak for, at each candle."""
-    found = np.empty(len(bars.close), np.int64)
+    found = np.empty(len(bars.close), np.int16)
     for d in range(len(days.warm)):
         setup = Setup(UNKNOWN, UNKNOWN, 0)
         prev = Bar(-1, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
@@ -124,11 +124,11 @@ def candidate_columns(
     slow: Floats,
     vwaps: tuple[Floats, Floats],
     ranges: tuple[Floats, Floats],
-    shapes: Ints,
+    shapes: Masks,
     p: Parameters,
-) -> tuple[Ints, Ints]:
+) -> tuple[Rows, Masks]:
     """Return the places of the candles that have candidates, whatever was emitted before, and their masks."""
-    held = np.empty(len(bars.close), np.int64)
+    held = np.empty(len(bars.close), np.int16)
     count = 0
     for d in range(len(days.warm)):
         prev_close = UNKNOWN
@@ -138,7 +138,7 @@ def candidate_columns(
             held[i] = candidates_of(shapes[i], prev_close, bar, levels, p)
             count += held[i] != 0
             prev_close = bar.close
-    places, masks = np.empty(count, np.int64), np.empty(count, np.int64)
+    places, masks = np.empty(count, np.int32), np.empty(count, np.int16)
     k = 0
     for i in range(len(held)):
         if held[i] != 0:
@@ -154,9 +154,9 @@ def judged(
     slow: Floats,
     vwaps: tuple[Floats, Floats],
     volumes: Floats,
-    candidates: tuple[Ints, Ints],
+    candidates: tuple[Rows, Masks],
     p: Parameters,
-    rows: Ints,
+    rows: Rows,
     everything: bool,  # noqa: FBT001 - numba takes arguments by position
 ) -> int:
     """Write a row for each candle that emits, or (`everything`) has a candidate at all; return how many.

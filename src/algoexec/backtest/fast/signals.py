@@ -17,7 +17,7 @@ from algoexec.backtest.fast.folds import (
     volume_column,
     vwap_columns,
 )
-from algoexec.backtest.fast.tape import Ints, Tape
+from algoexec.backtest.fast.tape import Rows, Tape
 from algoexec.domain.signals import PcrQuality, Signal
 from algoexec.engine.signals import bits, pcr_quality, signal_id, signal_of, told_levels
 from algoexec.engine.state import NEVER
@@ -46,9 +46,9 @@ class Scan:
         """Scan `tape`; nothing is reckoned yet."""
         self.tape = tape
         self._kept: OrderedDict[Hashable, _Column] = OrderedDict()
-        self._rows: Ints = np.empty((len(tape), 8), np.int64)
+        self._rows: Rows = np.empty((len(tape), 8), np.int32)
 
-    def emitted(self, parameters: Parameters) -> Ints:
+    def emitted(self, parameters: Parameters) -> Rows:
         """Return a row for each signal: the candle's place, and the seven masks of `strategy.decision.Masks`."""
         return self._judged(typed(parameters), everything=False)
 
@@ -61,7 +61,7 @@ class Scan:
             if rejections or not signal.is_rejection:
                 yield signal
 
-    def _judged(self, p: Parameters, *, everything: bool) -> Ints:
+    def _judged(self, p: Parameters, *, everything: bool) -> Rows:
         bars, days = self.tape.bars, self.tape.days
         fast, slow, vwaps, ranges = self._levels(p)
         shapes = self._column(shape_column, bars, days, p)
@@ -94,7 +94,7 @@ class Scan:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _told(self, rows: Ints, p: Parameters, session_id: str) -> Iterator[Signal]:
+    def _told(self, rows: Rows, p: Parameters, session_id: str) -> Iterator[Signal]:
         tape = self.tape
         fast, slow, (vwap, traded), (high, low) = (column.value for column in self._levels(p))
         volume = self._volumes(p).value

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,14 @@ from algoexec.backtest.day import candles_of, polls_of, session_of
 from algoexec.domain.calendar import from_ist_minute
 from algoexec.domain.market import Candle, Provenance
 from algoexec.domain.recording import RecordedDay
+from algoexec.engine.candles import HISTORY_DAYS
 from algoexec.engine.signals import bar_of
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
-
-WARM_UP_DAYS: Final = 5
-"""Earlier days that warm a session, as many as a live one fetches."""
+type Masks = NDArray[np.int16]
+"""Candidates as bits: there are ten."""
+type Rows = NDArray[np.int32]
 
 
 class Bars(NamedTuple):
@@ -95,7 +96,7 @@ class Tape:
         )
 
 
-def tape_of(days: Sequence[RecordedDay], warm_up_days: int = WARM_UP_DAYS) -> Tape:
+def tape_of(days: Sequence[RecordedDay], warm_up_days: int = HISTORY_DAYS) -> Tape:
     """Return `days`, oldest first, as a tape on which each is warmed by so many before it."""
     rows: list[tuple[float, ...]] = []
     polls: list[tuple[float, float, int]] = []
