@@ -53,13 +53,14 @@ async def books_agree(running: Service, book: Frame) -> None:
 
 
 async def trades_add_up(running: Service, session: Frame, client: Client) -> list[Frame]:
-    """Lists, stream and session tell one story to the paisa; return the trades, oldest first.
+    """Lists, stream, session and day tell one story to the paisa; return the trades, oldest first.
 
     The session must be over, and `client` must have followed it from its beginning.
     """
     orders, trades = await all_pages(running, "/orders"), await all_pages(running, "/trades")
     async with running.client() as http:
         now = (await http.get(f"/sessions/{session['id']}")).json()
+        (summary,) = (await http.get("/days")).json()["items"]
     follow_from_orders(trades, orders, date.fromisoformat(session["day"]))
     owner = {"session_id": session["id"], "user_id": session["user_id"]}
     assert [{**frame["data"], **owner} for frame in client.of("trade")] == trades, "the stream tells other trades"
@@ -69,6 +70,9 @@ async def trades_add_up(running: Service, session: Frame, client: Client) -> lis
     tally, position = now["trading"]["tally"], now["trading"]["position"]
     assert paise(tally["realised"]) == sum(paise(trade["net"]) for trade in trades), "the day is another sum"
     assert position["stage"] == "NEUTRAL"
+    assert summary["trades"] == len(trades)
+    for item in ("gross", "charges", "net"):
+        assert paise(summary[item]) == sum(paise(trade[item]) for trade in trades), f"the day's {item} is another sum"
     return trades
 
 
