@@ -85,12 +85,12 @@ async def test_kills_while_trading_lose_and_double_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 async def test_fifty_kills_in_a_day_lose_and_double_nothing(tmp_path: Path) -> None:
     await killed_at_random_moments(tmp_path, 50, since=time(9, 31), until=time(15, 20), seed=50)
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 async def test_kills_right_after_orders_lose_and_double_nothing(tmp_path: Path) -> None:
     await killed_while_ordering(tmp_path, 25, seed=25)
