@@ -93,4 +93,4 @@ async def test_fifty_kills_in_a_day_lose_and_double_nothing(tmp_path: Path) -> N
 @pytest.mark.prove
 @pytest.mark.timeout(7200)
 async def test_kills_right_after_orders_lose_and_double_nothing(tmp_path: Path) -> None:
-    await killed_while_ordering(tmp_path, 25, seed=25)
+    await killed_while_ordering(tmp_path, 10, seed=25, speed=20.0)
