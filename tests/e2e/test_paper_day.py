@@ -13,7 +13,7 @@ from tests.e2e.test_day import GOLDEN
 from tests.e2e.watching import Client, moment
 
 TRADING = {"capital": 300_000, "max_daily_loss": 60_000, "risk_pct": 3.0, "max_consecutive_losses": 20}
-"""Lots of several units, also at the lots of 2019, and a day that its limits do not cut short."""
+"""Several lots, also of those of 2019, and limits that hardly cut a day short."""
 
 logger = logging.getLogger(__name__)
 
