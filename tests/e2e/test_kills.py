@@ -79,7 +79,7 @@ async def killed_while_ordering(data: Path, kills: int, *, seed: int, speed: flo
             await here.restart()
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 async def test_kills_while_trading_lose_and_double_nothing(tmp_path: Path) -> None:
     await killed_at_random_moments(tmp_path, 2, since=time(9, 44), until=time(9, 50), seed=5, speed=30.0)
 
