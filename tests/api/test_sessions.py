@@ -48,6 +48,7 @@ async def begin(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
         ("GET", "/sessions/x/journal"),
         ("GET", "/sessions/x/candles"),
         ("GET", "/sessions/x/options"),
+        ("GET", "/sessions/x/quotes"),
         ("GET", "/me"),
         ("GET", "/signals"),
         ("GET", "/rejections"),
@@ -95,6 +96,7 @@ async def test_nobody_in_particular_gets_nothing(callers: Callers, method: str, 
         ("GET", "/journal", None),
         ("GET", "/candles", None),
         ("GET", "/options", None),
+        ("GET", "/quotes", None),
     ],
 )
 async def test_another_users_session_is_as_unknown_as_none(

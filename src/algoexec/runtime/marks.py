@@ -23,19 +23,24 @@ def day_result(state: EngineState, mark: OptionMark) -> dict[str, Any] | None:
     """Return the day's profit so far, in rupees; None where nothing is traded.
 
     `unrealised` is what the open trade would bring at its mark, before charges; `charges` are
-    those of its orders so far. `realised` is after charges.
+    those of its orders so far. `realised` is after charges. `r` is the open trade's result after
+    those charges in units of the risk taken, None where nothing was bought.
     """
     trading = state.trading
     if trading is None:
         return None
     unrealised = charges = 0
+    r: float | None = None
     if (trade := trading.trade) is not None:
         unrealised = trade.open_profit(mark.value(state.at, trading.rules.quote_max_age_s))
         charges = trade.charges(state.at.astimezone(IST).date(), trading.rules.brokerage).total
+        risk = trade.one_r * 100 * trade.bought.quantity
+        r = (unrealised - charges) / risk if risk else None
     return {
         "realised": trading.tally.realised / 100,
         "unrealised": unrealised / 100,
         "charges": charges / 100,
+        "r": r,
         "total": (trading.tally.realised + unrealised - charges) / 100,
         "trades": trading.tally.trades,
         "losses_in_a_row": trading.tally.losses_in_a_row,

@@ -11,7 +11,7 @@ from algoexec.domain.errors import (
     StoreError,
     StoreUnavailable,
 )
-from algoexec.domain.market import Candle
+from algoexec.domain.market import Candle, Quote
 from algoexec.domain.options import OptionChain
 from algoexec.engine.effects import EntryRefused, OrderNews
 from algoexec.engine.events import (
@@ -295,6 +295,11 @@ class Registry:
         """Return the newest polled chain of a session that runs here; None before the first poll."""
         runner = self._running.get(session_id)
         return runner.desk.chain if runner and runner.desk else None
+
+    def quotes(self, session_id: str) -> Sequence[Quote]:
+        """Return the newest quote of everything that a session here follows; none where it follows nothing."""
+        runner = self._running.get(session_id)
+        return tuple(runner.desk.quotes.values()) if runner and runner.desk else ()
 
     async def candles(self, session_id: str) -> Sequence[Candle]:
         """Return today's candles of the session, oldest first."""

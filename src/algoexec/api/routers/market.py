@@ -11,7 +11,16 @@ from algoexec.api.dependencies import SESSION_ID, Given, OwnSession, Reader, Ses
 from algoexec.api.errors import ApiProblem, problems
 from algoexec.api.indicators import EXAMPLE, computed, parse
 from algoexec.api.schemas.lists import Asked, PageOf, SessionFilter
-from algoexec.api.schemas.market import CandlesOut, OptionChainOut, OptionsOut, PcrOut, candle_out, pcr_out
+from algoexec.api.schemas.market import (
+    CandlesOut,
+    OptionChainOut,
+    OptionsOut,
+    PcrOut,
+    QuoteOut,
+    QuotesOut,
+    candle_out,
+    pcr_out,
+)
 from algoexec.domain.instruments import BANK_NIFTY
 
 router = APIRouter(tags=["market"])
@@ -103,6 +112,22 @@ async def get_candles(
         candles=[candle_out(candle) for candle in candles[first:]],
         ta={name: {line: values[first:] for line, values in found.items()} for name, found in lines.items()},
     )
+
+
+@router.get(
+    "/sessions/{session_id}/quotes",
+    operation_id="getQuotes",
+    summary="Look at the newest quotes",
+    responses=problems(*_READ, "session-not-found", "session-unreadable"),
+)
+async def get_quotes(session: OwnSession, registry: Sessions) -> QuotesOut:
+    """Return the newest bid, ask, open interest and greeks of what the session follows tick by tick.
+
+    That is the index, the nearest future, and the options at the money and one strike around it.
+    Nothing is asked of the broker: ask as often as once a second.
+    """
+    quotes = sorted(registry.quotes(session.row.id), key=lambda quote: quote.instrument)
+    return QuotesOut(session_id=session.row.id, quotes=[QuoteOut.of(quote) for quote in quotes])
 
 
 @router.get(

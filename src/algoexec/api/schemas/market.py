@@ -1,13 +1,13 @@
 """Candles, put-call ratios, option chains."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from algoexec.domain.instruments import Option, OptionType
-from algoexec.domain.market import Candle, Provenance
+from algoexec.domain.market import Candle, Provenance, Quote
 from algoexec.domain.options import OptionChain, OptionQuote, PcrReading, put_call_ratio
 
 
@@ -122,6 +122,81 @@ class CandlesOut(BaseModel):
         description="For each indicator as asked for, its lines; each as long as `candles`, null before it is known.",
         examples=[{"ema:9": {"ema": [None, 51210.4]}}],
     )
+
+
+class GreeksOut(BaseModel):
+    """Sensitivities of one option, per unit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    delta: float = Field(description="Per index point.")
+    gamma: float
+    theta: float = Field(description="Per day.")
+    vega: float = Field(description="Per percentage point of implied volatility.")
+
+
+class QuoteOut(BaseModel):
+    """The newest quote of one instrument. Prices in rupees (the index: points), quantities in units; null: not told."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "instrument": "NSE_FO|57321",
+                    "at": "2026-11-23T04:16:00.250Z",
+                    "last_price": 212.3,
+                    "previous_close": 190.0,
+                    "bid": 212.2,
+                    "bid_quantity": 300,
+                    "ask": 212.4,
+                    "ask_quantity": 210,
+                    "open_interest": 1284300,
+                    "volume": 5482100,
+                    "iv": 0.131,
+                    "greeks": {"delta": 0.52, "gamma": 0.0004, "theta": -48.2, "vega": 21.3},
+                }
+            ]
+        },
+    )
+
+    instrument: str
+    at: datetime = Field(description="Market time of its newest frame, UTC.")
+    last_price: float | None
+    previous_close: float | None
+    bid: float | None
+    bid_quantity: int | None
+    ask: float | None
+    ask_quantity: int | None
+    open_interest: int | None
+    volume: int | None = Field(description="Of the day.")
+    iv: float | None = Field(description="Implied volatility as a fraction: 0.13 is 13 %.")
+    greeks: GreeksOut | None = Field(description="Of an option.")
+
+    @classmethod
+    def of(cls, quote: Quote) -> Self:
+        """Return a quote's form on the wire."""
+        interest = quote.open_interest
+        return cls(
+            instrument=quote.instrument,
+            at=datetime.fromtimestamp(quote.received_at / 1000, UTC),
+            last_price=quote.price,
+            previous_close=quote.previous_close,
+            bid=quote.bid,
+            bid_quantity=quote.bid_quantity,
+            ask=quote.ask,
+            ask_quantity=quote.ask_quantity,
+            open_interest=None if interest is None else round(interest),
+            volume=quote.volume,
+            iv=quote.iv,
+            greeks=None if quote.greeks is None else GreeksOut.model_validate(quote.greeks),
+        )
+
+
+class QuotesOut(BaseModel):
+    """What a session follows tick by tick: the index, the nearest future, the options around the money."""
+
+    session_id: str
+    quotes: list[QuoteOut] = Field(description="By instrument; none while the session follows nothing.")
 
 
 class OptionOut(BaseModel):
