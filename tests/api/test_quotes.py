@@ -28,7 +28,7 @@ async def test_what_was_told_is_shown_and_what_was_not_is_null(service: Service,
     session = await begin(local)
     async with asyncio.timeout(20):
         while not service.venue.feeds or (sink := service.venue.feeds[0].sink) is None:
-            await local.get("/healthz")
+            await local.get(f"/sessions/{session['id']}")
         book, greeks = Book(ask=212.4, ask_quantity=210), Greeks(0.52, -48.2, 0.0004, 21.3, 1.0)
         index = Quote(
             BANK_NIFTY, STAMP, price=51_230.2, previous_close=51_000.0, iv=0.131, told_book=book, told_greeks=greeks

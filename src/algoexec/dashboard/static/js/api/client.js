@@ -74,6 +74,9 @@ export const takeBackKillSwitch = (userId) => request("DELETE", "/kill-switch", 
  */
 export const getCandles = (id, asked) => request("GET", `/sessions/${id}/candles`, { query: asked });
 
+/** @param {string} id @returns {Promise<Schemas["QuotesOut"]>} */
+export const getQuotes = (id) => request("GET", `/sessions/${id}/quotes`);
+
 /** @param {string} id @returns {Promise<Schemas["OptionsOut"]>} */
 export const listOptions = (id) => request("GET", `/sessions/${id}/options`);
 
@@ -92,8 +95,19 @@ export const listRejections = (asked) => request("GET", "/rejections", { query: 
 /** @param {Asked & {refused?: boolean}} asked @returns {Promise<Page<import("./types.js").Order>>} */
 export const listOrders = (asked) => request("GET", "/orders", { query: asked });
 
+/** @param {string} id @param {boolean} isApproved @returns {Promise<import("./types.js").Order>} */
+export const answerOrder = (id, isApproved) =>
+  request("POST", `/orders/${id}/${isApproved ? "approve" : "reject"}`, { once: true });
+
 /** @param {Asked} asked @returns {Promise<Page<import("./types.js").Trade>>} */
 export const listTrades = (asked) => request("GET", "/trades", { query: asked });
+
+/**
+ * @param {{since?: string, until?: string, limit?: number, cursor?: string | null, mode?: string}} asked `since` and
+ *   `until` are dates.
+ * @returns {Promise<Page<Schemas["DayOut"]>>}
+ */
+export const listDays = (asked) => request("GET", "/days", { query: asked });
 
 /** @returns {Promise<Schemas["Ticket"]>} */
 export const createTicket = () => request("POST", "/ws/tickets");

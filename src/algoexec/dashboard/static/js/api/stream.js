@@ -30,12 +30,17 @@ const SLOWEST_RETRY_MS = 10_000;
 const FINAL = new Set([1008, 4401, 4403, 4404]);
 
 export class Stream {
-  /** @param {string} sessionId @param {Listener} listener */
-  constructor(sessionId, listener) {
+  /**
+   * @param {string} sessionId
+   * @param {Listener} listener
+   * @param {{since?: string | null}} [from] A cursor, or a `seq`, to begin after; `"0"` is the session's beginning. Left
+   *   out, it begins with a snapshot.
+   */
+  constructor(sessionId, listener, { since = null } = {}) {
     this.sessionId = sessionId;
     this.listener = listener;
     /** @type {string | null} */
-    this.cursor = null;
+    this.cursor = since;
     /** The newest number that was handed on. */
     this.seq = 0;
     this.attempts = 0;

@@ -10,11 +10,12 @@
  * @typedef {Schemas["PcrOut"]} Pcr
  * @typedef {Schemas["SignalOut"]} Signal
  * @typedef {Schemas["OrderOut"]} Order
- * @typedef {Schemas["OrderState"]} OrderState
+ * @typedef {Omit<Schemas["OrderStepOut"], "seq" | "at">} OrderState `data` of an `order` frame.
  * @typedef {Schemas["TradeOut"]} Trade
  * @typedef {Schemas["PositionOut"]} Position
  * @typedef {Schemas["OptionChainOut"]} OptionChain
  * @typedef {Schemas["OptionQuoteOut"]} OptionQuote
+ * @typedef {Schemas["QuoteOut"]} Quote
  * @typedef {Schemas["OptionOut"]} Option
  * @typedef {Schemas["PreflightOut"]} Preflight
  * @typedef {Schemas["KillSwitchesOut"]} KillSwitches
@@ -36,6 +37,7 @@
  * @property {number} realised Of closed trades, after charges.
  * @property {number} unrealised Of the open trade, before charges.
  * @property {number} charges Of the open trade's orders so far.
+ * @property {number | null} r Of the open trade after those charges, in units of its risk.
  * @property {number} total
  * @property {number} trades
  * @property {number} losses_in_a_row

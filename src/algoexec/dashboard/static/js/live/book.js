@@ -1,7 +1,7 @@
 /** Orders, trades and alerts of the session, newest first. */
 
-import { fill, h, setText } from "../dom/h.js";
-import { rows } from "../dom/rows.js";
+import { h } from "../dom/h.js";
+import { keyedTable } from "../dom/table.js";
 import { tabs } from "../dom/tabs.js";
 import { clockSeconds } from "../format/ist.js";
 import { fixed, price, rupees, signedRupees, tone } from "../format/numbers.js";
@@ -30,38 +30,9 @@ export function bookPanel(store) {
   ]);
 }
 
-/**
- * A table that is patched by key.
- * @template T
- * @param {string} caption @param {[string, string][]} heads Name and class of each column.
- * @param {(one: T) => string} keyOf @param {(one: T) => (Node | string | null)[]} cellsOf
- * @param {string} empty What is said while there is nothing.
- */
-function table(caption, heads, keyOf, cellsOf, empty) {
-  const body = h("tbody"), count = h("span", { class: "count" });
-  const nothing = h("p", { class: "empty" }, empty);
-  const element = h("table", {},
-    h("caption", { class: "sr-only" }, caption),
-    h("thead", {}, h("tr", {}, heads.map(([name, className]) => h("th", { class: className, scope: "col" }, name)))),
-    body);
-  const draw = rows(body, keyOf, () => h("tr"), (row, one) =>
-    fill(row, cellsOf(one).map((cell, index) => h("td", { class: heads[index][1] }, cell))));
-  return {
-    body: h("div", {}, nothing, element),
-    count,
-    /** @param {T[]} items */
-    show(items) {
-      draw(items.slice(0, MOST_SHOWN));
-      nothing.hidden = items.length > 0;
-      element.hidden = items.length === 0;
-      setText(count, items.length ? String(items.length) : "");
-    },
-  };
-}
-
 /** @param {Store} store */
 function orderTable(store) {
-  const made = table(
+  const made = keyedTable(
     "Orders",
     [["Time", "nowrap"], ["What", "nowrap"], ["Units", "num"], ["Limit", "num"], ["Average", "num"], ["", ""], ["", "quiet"]],
     (/** @type {Order} */ one) => one.id,
@@ -76,13 +47,13 @@ function orderTable(store) {
     ],
     "No order yet.",
   );
-  store.watch(["orders", "options"], (state) => made.show(state.orders.filter((order) => order.phase !== "REFUSED")));
+  store.watch(["orders", "options"], (state) => made.show(state.orders.filter((order) => order.phase !== "REFUSED").slice(0, MOST_SHOWN)));
   return made;
 }
 
 /** @param {Store} store */
 function tradeTable(store) {
-  const made = table(
+  const made = keyedTable(
     "Trades",
     [["Closed", "nowrap"], ["What", "nowrap"], ["Entry", "num"], ["Exit", "num"], ["Charges", "num quiet"], ["Net", "num strong"], ["R", "num"], ["Why", "quiet"]],
     (/** @type {Trade} */ one) => one.id,
@@ -98,19 +69,19 @@ function tradeTable(store) {
     ],
     "No trade was closed yet.",
   );
-  store.watch(["trades", "options"], (state) => made.show(state.trades));
+  store.watch(["trades", "options"], (state) => made.show(state.trades.slice(0, MOST_SHOWN)));
   return made;
 }
 
 /** @param {Store} store */
 function alertList(store) {
-  const made = table(
+  const made = keyedTable(
     "Alerts",
     [["Time", "nowrap"], ["", ""], ["", ""]],
     (/** @type {State["alerts"][number]} */ one) => String(one.seq),
     (one) => [clockSeconds(one.at), h("span", { class: `tag ${one.severity === "critical" ? "down" : one.severity === "warning" ? "warn" : ""}` }, plain(one.code)), one.message],
     "Nothing that a person should read. Alerts since this page was opened stand here.",
   );
-  store.watch(["alerts"], (state) => made.show(state.alerts));
+  store.watch(["alerts"], (state) => made.show(state.alerts.slice(0, MOST_SHOWN)));
   return made;
 }

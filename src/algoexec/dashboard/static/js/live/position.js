@@ -1,6 +1,6 @@
 /** What is held, what it would bring now, and how far its stop and target are. */
 
-import { fill, h, setText, setTone } from "../dom/h.js";
+import { fill, h, setAttribute, setText, setTone } from "../dom/h.js";
 import { fixed, price, rupees, signed, signedRupees, tone, UNKNOWN } from "../format/numbers.js";
 import { exitReason, statusName } from "../format/words.js";
 import { instrumentName, isOver, lastPrice } from "../state/reading.js";
@@ -14,8 +14,8 @@ import { instrumentName, isOver, lastPrice } from "../state/reading.js";
 /** @type {Record<string, string>} */
 const STAGES = { ENTERING: "Entering", IN_TRADE: "In trade", EXITING: "Exiting", HANDING_OVER: "Handing over" };
 
-/** @param {Store} store @param {HTMLElement} actions Buttons of the session. */
-export function positionCard(store, actions) {
+/** @param {Store} store */
+export function positionCard(store) {
   const aside = h("span", { class: "aside" });
   const body = h("div");
   const flat = flatBody(), held = heldBody();
@@ -32,7 +32,7 @@ export function positionCard(store, actions) {
     else flat.draw(state);
   });
   return h("section", { class: "panel card position", "aria-label": "Position" },
-    h("header", {}, h("h2", {}, "Position"), aside), h("div", { class: "body" }, body, actions));
+    h("header", {}, h("h2", {}, "Position"), aside), h("div", { class: "body" }, body));
 }
 
 function flatBody() {
@@ -78,7 +78,7 @@ function heldBody() {
     /** @param {State} state @param {Position} position */
     draw(state, position) {
       const option = position.instrument ? state.options.get(position.instrument) : undefined;
-      const lots = option && position.open_units ? ` (${position.open_units / option.lot} lot${position.open_units === option.lot ? "" : "s"})` : "";
+      const lots = option ? lotsOf(position.open_units / option.lot) : "";
       const result = resultOf(state, position);
       setText(name, `${instrumentName(state, position.instrument)} · ${position.open_units}${lots}`);
       setText(net, signedRupees(result.net));
@@ -88,14 +88,19 @@ function heldBody() {
       setText(stop.value, price(position.stop));
       setText(target.value, price(position.target));
       const last = lastPrice(state);
-      const away = (/** @type {number | null} */ level) => (level === null || last === null ? UNKNOWN : `${price(level)}`);
-      setText(indexStop.value, away(position.index_stop));
-      setText(indexTarget.value, away(position.index_target));
+      drawIndexLevel(indexStop.value, position.index_stop, last);
+      drawIndexLevel(indexTarget.value, position.index_target, last);
       setText(charges.value, rupees(state.pnl?.charges));
       setText(risk.value, position.exit_reason ? exitReason(position.exit_reason) : result.r === null ? UNKNOWN : `${fixed(result.r, 2)}R`);
       drawTrack(position, result.premium);
     },
   };
+
+  /** How far the index is from a level; the level itself is on the chart. @param {HTMLElement} place @param {number | null} level @param {number | null} last */
+  function drawIndexLevel(place, level, last) {
+    setText(place, level === null ? UNKNOWN : last === null ? price(level) : `${signed(level - last)} pts`);
+    setAttribute(place, "title", level === null ? null : price(level));
+  }
 
   /** @param {Position} position @param {number | null} premium */
   function drawTrack(position, premium) {
@@ -113,6 +118,9 @@ function heldBody() {
   }
 }
 
+/** @param {number} lots @returns {string} */
+const lotsOf = (lots) => (lots > 0 ? ` (${lots} lot${lots === 1 ? "" : "s"})` : "");
+
 /**
  * The open trade's result, after the charges so far.
  * @param {State} state @param {Position} position
@@ -123,5 +131,5 @@ function resultOf(state, position) {
   if (!pnl) return { net: null, premium: null, r: null };
   const { average_price: average, open_units: units } = position;
   const premium = average !== null && units > 0 ? average + pnl.unrealised / units : null;
-  return { net: pnl.unrealised - pnl.charges, premium, r: null };
+  return { net: pnl.unrealised - pnl.charges, premium, r: pnl.r };
 }

@@ -5,7 +5,7 @@ import { rows } from "../dom/rows.js";
 import { tabs } from "../dom/tabs.js";
 import { clockMinutes } from "../format/ist.js";
 import { fixed, price } from "../format/numbers.js";
-import { patternName, refusalReason, sideName } from "../format/words.js";
+import { patternName, plain, refusalReason, sideName } from "../format/words.js";
 import { instrumentName, marketNow } from "../state/reading.js";
 
 /**
@@ -62,8 +62,10 @@ function updateSignal(row, signal, state) {
 function outcome(signal, state) {
   const trade = state.trades.find((one) => one.signal_id === signal.id);
   if (trade) return `traded, ${trade.net >= 0 ? "won" : "lost"} ${fixed(Math.abs(trade.r), 2)}R`;
-  const refusal = state.orders.find((order) => order.signal_id === signal.id);
-  if (refusal) return `no order: ${refusalReason(refusal.reason)}`;
+  const order = state.orders.find((one) => one.signal_id === signal.id);
+  if (order?.phase === "REFUSED") return `no order: ${refusalReason(order.reason)}`;
+  if (order && order.trade_id === state.position?.trade_id) return `${instrumentName(state, order.instrument)}, open now`;
+  if (order && order.phase !== "FILLED") return `${instrumentName(state, order.instrument)}, order ${plain(order.phase)}`;
   return instrumentName(state, signal.instrument) || "no option is listed for it";
 }
 

@@ -7,6 +7,7 @@ import { placed, withOrder } from "./fold.js";
 /**
  * @typedef {import("./store.js").Store} Store
  * @typedef {import("./state.js").State} State
+ * @typedef {import("../api/types.js").Candle} Candle
  */
 
 const INDICATORS = /** @param {State} state */ (state) => {
@@ -23,11 +24,11 @@ export async function loadSession(store) {
   if (!id) return;
   const asked = { session_id: id, limit: 300 };
   await Promise.all([
+    // Bars at once; indicators as soon as they are computed.
+    into(store, id, api.getCandles(id, {}), ({ candles }, state) => ({ candles: withCandles(state.candles, candles) })),
     loadCandles(store, null),
     loadChain(store),
-    into(store, id, api.listOptions(id), ({ options }) => ({
-      options: new Map(options.map((option) => [option.instrument, option])),
-    })),
+    loadOptions(store),
     into(store, id, api.listPcr({ ...asked, limit: 600 }), ({ items }, state) => ({
       pcr: items.filter((one) => one.at.slice(0, 10) === state.session?.day)
         .reduce((list, one) => placed(list, one, (reading) => Date.parse(reading.at), 600), state.pcr),
@@ -65,18 +66,38 @@ export async function loadCandles(store, since) {
         emaSlow: line(slow, "ema", index),
       });
     });
-    const candles = answer.candles.reduce((list, one) => placed(list, one, startOf, 800), state.candles);
-    return { candles, levels };
+    return { candles: withCandles(state.candles, answer.candles), levels };
   });
 }
 
-/** @param {{start: string}} candle */
+/** @param {Candle[]} known @param {Candle[]} read */
+const withCandles = (known, read) => read.reduce((list, one) => placed(list, one, startOf, 800), known);
+
+/** @param {Candle} candle */
 const startOf = (candle) => Date.parse(candle.start);
 
 /** The option chain as it was last polled; a session that has polled none has none. @param {Store} store */
 export async function loadChain(store) {
   const id = store.state.session?.id;
   if (id) await into(store, id, api.getOptionChain(id), (chain) => ({ chain }));
+}
+
+/** What the day's instrument keys stand for. @param {Store} store */
+export async function loadOptions(store) {
+  const id = store.state.session?.id;
+  if (!id) return;
+  await into(store, id, api.listOptions(id), ({ options }) => ({
+    options: new Map(options.map((option) => [option.instrument, option])),
+  }));
+}
+
+/** The newest quotes of what the session follows. @param {Store} store */
+export async function loadQuotes(store) {
+  const id = store.state.session?.id;
+  if (!id) return;
+  await into(store, id, api.getQuotes(id), ({ quotes }) => ({
+    quotes: new Map(quotes.map((quote) => [quote.instrument, quote])),
+  }));
 }
 
 /**

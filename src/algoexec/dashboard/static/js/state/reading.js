@@ -43,12 +43,17 @@ export function stakes(state) {
 /** @param {State} state @returns {number | null} The index's newest price. */
 export const lastPrice = (state) => state.running?.close ?? state.candles.at(-1)?.close ?? null;
 
-/** @param {State} state @returns {{points: number, percent: number} | null} Since the day's first price. */
+/**
+ * How far the index has moved: since yesterday's close, or where that is not told since the day's first price.
+ * @param {State} state
+ * @returns {{points: number, percent: number} | null}
+ */
 export function change(state) {
   const last = lastPrice(state);
-  const first = state.candles[0]?.open;
-  if (last === null || first === undefined) return null;
-  return { points: last - first, percent: ((last - first) / first) * 100 };
+  const underlying = state.session?.contracts?.underlying ?? "";
+  const from = state.quotes.get(underlying)?.previous_close ?? state.candles[0]?.open;
+  if (last === null || !from) return null;
+  return { points: last - from, percent: ((last - from) / from) * 100 };
 }
 
 /** @param {State} state Milliseconds since the newest price came; null: none is expected. */
@@ -68,6 +73,9 @@ export function dayResult(state) {
   if (!pnl) return { net: tally.realised, realised: tally.realised, open: 0, charges: 0 };
   return { net: pnl.total, realised: pnl.realised, open: pnl.unrealised, charges: pnl.charges };
 }
+
+/** @param {State} state Entries that wait for a person's word. */
+export const waitingOrders = (state) => state.orders.filter((order) => order.phase === "AWAITING_APPROVAL");
 
 /** @param {State} state @param {string | null | undefined} key @returns {string} `56,500 CE`, or the key itself. */
 export function instrumentName(state, key) {

@@ -29,6 +29,7 @@
  * @property {import("../api/types.js").Pnl | null} pnl Newest while something is held; null: nothing is.
  * @property {(import("../api/types.js").Alert & {at: string, seq: number})[]} alerts Newest first.
  * @property {import("../api/types.js").OptionChain | null} chain As last polled.
+ * @property {Map<string, import("../api/types.js").Quote>} quotes Of what the session follows, by instrument key.
  * @property {Map<string, import("../api/types.js").Option>} options The day's, by instrument key.
  * @property {import("../api/types.js").KillSwitches | null} killSwitch
  */
@@ -60,5 +61,6 @@ export function emptySession() {
     alerts: [],
     chain: null,
     options: new Map(),
+    quotes: new Map(),
   };
 }

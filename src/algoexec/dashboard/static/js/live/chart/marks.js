@@ -26,14 +26,16 @@ export function marksOf(state) {
   for (const signal of state.signals) {
     const time = chartMinute(signal.candle.start);
     const isCall = signal.side === "BUY_CALL";
+    const refusal = state.orders.find((order) => order.signal_id === signal.id && order.phase === "REFUSED");
     markers.push({
       time,
       position: isCall ? "belowBar" : "aboveBar",
       shape: isCall ? "arrowUp" : "arrowDown",
-      color: colour(isCall ? "up" : "down"),
-      text: patternShort(signal.pattern),
+      // What was not acted on stays in the background.
+      color: colour(refusal ? "faint" : isCall ? "up" : "down"),
+      text: refusal ? "" : patternShort(signal.pattern),
+      size: refusal ? 0.6 : 1,
     });
-    const refusal = state.orders.find((order) => order.signal_id === signal.id);
     note(time, signalNote(signal, refusal?.reason ?? null));
   }
   for (const trade of state.trades) {
@@ -47,7 +49,6 @@ export function marksOf(state) {
         position: "aboveBar",
         shape: "square",
         color: colour(won ? "up" : "down"),
-        text: signedRupees(trade.net).replace(/\.\d+$/, ""),
         size: 0.7,
       },
     );
