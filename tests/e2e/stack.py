@@ -91,7 +91,7 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data / "service.log"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "ALGOEXEC_BROKER": "simulator",
             "ALGOEXEC_SIMULATOR_URL": simulator_url,
@@ -112,7 +112,7 @@ class Service:
     def spawn(self) -> "subprocess.Popen[bytes]":
         """Start it and wait for nothing."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*ALGOEXEC, "serve"], env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*ALGOEXEC, "serve"], env=self.environment, stdout=log, stderr=log)
         return self.process
 
     def kill(self) -> None:

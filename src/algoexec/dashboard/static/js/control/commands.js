@@ -141,7 +141,7 @@ export class Commands {
         onsubmit: (/** @type {Event} */ event) => {
           event.preventDefault();
           void underWay(button, error, async () => {
-            const changes = fields.values(trades);
+            const changes = fields.values({ withTrading: trades, isNew: false });
             if (Object.keys(changes).length === 0) return close();
             try {
               this.#done(await api.changeSession(session.id, changes), "Changed");

@@ -7,6 +7,8 @@ import { fieldsOf, resolved, showErrors, valuesOf } from "./schema_form.js";
 
 /** @typedef {import("./schema_form.js").Schema} Schema */
 
+/** @typedef {{withTrading: boolean, isNew: boolean}} Given A new session says what it was shown, not only what was changed. */
+
 /** What nearly everybody sets. The order is that of the screen. */
 const FIRST = ["capital", "risk_pct", "max_daily_loss", "max_trades_per_day", "approval"];
 
@@ -22,7 +24,7 @@ function schemaOf() {
 
 /**
  * @param {Record<string, any>} config What holds now; empty for a new session.
- * @returns {Promise<{trading: HTMLElement, strategy: HTMLElement, values: (withTrading: boolean) => Record<string, unknown>,
+ * @returns {Promise<{trading: HTMLElement, strategy: HTMLElement, values: (given: Given) => Record<string, unknown>,
  *   complain: (error: unknown) => void}>}
  */
 export async function configFields(config) {
@@ -40,9 +42,10 @@ export async function configFields(config) {
         h("div", { class: "fields" }, others.map((field) => field.element)))),
     strategy: h("details", {}, h("summary", {}, `${strategy.length} numbers of the strategy`),
       h("div", { class: "fields" }, strategy.map((field) => field.element))),
-    values(withTrading) {
-      const rulesGiven = valuesOf(trading);
-      return { ...valuesOf(strategy), ...(withTrading && Object.keys(rulesGiven).length ? { trading: rulesGiven } : {}) };
+    values({ withTrading, isNew }) {
+      const changed = valuesOf(strategy.filter((field) => field.isChanged()));
+      const rulesGiven = valuesOf([...(isNew ? first : []), ...trading.filter((field) => field.isChanged())]);
+      return withTrading && Object.keys(rulesGiven).length ? { ...changed, trading: rulesGiven } : changed;
     },
     complain(error) {
       const errors = error instanceof ApiError ? error.problem.errors : null;

@@ -24,7 +24,8 @@ import { fill, h } from "../dom/h.js";
  * @typedef {object} Field
  * @property {string} name
  * @property {HTMLElement} element
- * @property {() => unknown} value What was entered; undefined when it is as it was at the beginning.
+ * @property {() => unknown} value What stands there; null where it is optional and empty.
+ * @property {() => boolean} isChanged Whether it is other than at the beginning.
  * @property {(message: string | null) => void} complain
  */
 
@@ -72,14 +73,14 @@ function fieldOf(name, schema, value) {
 function checkField(name, schema, before) {
   const input = h("input", { type: "checkbox", name });
   input.checked = before;
-  return framed(name, schema, input, () => (input.checked === before ? undefined : input.checked));
+  return framed(name, schema, input, () => input.checked);
 }
 
 /** @param {string} name @param {Schema} schema @param {string} before @returns {Field} */
 function choiceField(name, schema, before) {
   const input = h("select", { name }, (schema.enum ?? []).map((one) => h("option", { value: one }, one)));
   input.value = before;
-  return framed(name, schema, input, () => (input.value === before ? undefined : input.value));
+  return framed(name, schema, input, () => input.value);
 }
 
 /** @param {string} name @param {Schema & {isOptional: boolean}} schema @param {unknown} value @returns {Field} */
@@ -97,10 +98,7 @@ function numberField(name, schema, value) {
     required: !schema.isOptional,
     placeholder: schema.isOptional ? "never" : "",
   });
-  return framed(name, schema, input, () => {
-    if (input.value === before) return undefined;
-    return input.value === "" ? null : Number(input.value);
-  });
+  return framed(name, schema, input, () => (input.value === "" ? null : Number(input.value)));
 }
 
 /**
@@ -110,6 +108,7 @@ function numberField(name, schema, value) {
  */
 function framed(name, schema, input, value) {
   const wrong = h("span", { class: "wrong", hidden: true });
+  const before = value();
   const note = h("small", {}, bounded(schema));
   const title = titleOf(name);
   const element = input.type === "checkbox"
@@ -119,6 +118,7 @@ function framed(name, schema, input, value) {
     name,
     element,
     value,
+    isChanged: () => value() !== before,
     complain(message) {
       input.setAttribute("aria-invalid", String(message !== null));
       wrong.hidden = message === null;
@@ -141,10 +141,8 @@ function bounded({ description = "", minimum, exclusiveMinimum, maximum, exclusi
   return [said, range].filter(Boolean).join(" ");
 }
 
-/** @param {Field[]} fields @returns {Record<string, unknown>} What was changed. */
-export function valuesOf(fields) {
-  return Object.fromEntries(fields.map((field) => [field.name, field.value()]).filter(([, value]) => value !== undefined));
-}
+/** @param {Field[]} fields @returns {Record<string, unknown>} What stands there, by name. */
+export const valuesOf = (fields) => Object.fromEntries(fields.map((field) => [field.name, field.value()]));
 
 /**
  * Say at the fields what the service found wrong.

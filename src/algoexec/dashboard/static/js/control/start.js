@@ -72,7 +72,7 @@ export async function openStart(store, begun) {
           return;
         }
         try {
-          begun(await createSession({ mode, user_id, access_token, config: /** @type {any} */ (fields.values(mode !== "signals")) }));
+          begun(await createSession({ mode, user_id, access_token, config: /** @type {any} */ (fields.values({ withTrading: mode !== "signals", isNew: true })) }));
           close();
         } catch (problem) {
           fields.complain(problem);

@@ -56,7 +56,8 @@ function* current(state, actions) {
     else if (session.feed?.status === "LOST" && isWatching(state)) yield { key: "feed", isBad: true, text: "The broker’s feed is lost; the service reconnects. Prices are old, and no trade is begun." };
     else if (age !== null && age > STALE_MS) yield { key: "feed", isBad: true, text: `The newest price is ${duration(age)} old.` };
   }
-  if (session.trading?.killed) yield { key: "killed", isBad: true, text: `The kill switch is on: ${session.trading.killed}.` };
+  const killed = state.killSwitch?.switches.find((one) => one.user_id === null || one.user_id === session.user_id);
+  if (killed) yield { key: "killed", isBad: true, text: `The kill switch is on: ${killed.reason}, by ${killed.by}. No trade is begun.` };
   if (session.halted) yield { key: "halted", isBad: false, text: `New entries are halted: ${session.halted}.` };
   const lock = state.pnl?.lock ?? session.trading?.tally.lock;
   if (lock) yield { key: "lock", isBad: true, text: `The day is locked, no trade is begun any more: ${lock}.` };

@@ -26,7 +26,7 @@ export function header(store, { navigation, actions }) {
   const dayNet = h("div", { class: "time" });
 
   const element = h("header", { class: "bar" },
-    h("div", { class: "brand" }, h("span", {}, "algoexec"), mode),
+    h("div", { class: "brand" }, h("span", { class: "word" }, "algoexec"), mode),
     h("div", { class: "price", role: "status", "aria-live": "off", "aria-label": "Bank Nifty" },
       h("span", { class: "name" }, "BANK NIFTY"), last, moved),
     h("dl", { class: "health" },

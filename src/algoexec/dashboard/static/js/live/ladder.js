@@ -24,7 +24,7 @@ const COLUMNS = [
   ["IV", "Implied volatility", (one) => (one.iv === null ? UNKNOWN : `${(one.iv * 100).toFixed(1)}%`), "quiet"],
   ["Θ", "Theta, rupees a day", (one) => fixed(one.theta, 1), "quiet wide"],
   ["Γ", "Gamma, thousandths", (one) => fixed(one.gamma === null ? null : one.gamma * 1000, 2), "quiet wide"],
-  ["Δ", "Delta", (one) => fixed(one.delta, 2), "quiet"],
+  ["Δ", "Delta", (one) => fixed(one.delta, 2), "quiet delta"],
   ["Bid", "Bid", (one) => price(one.bid), ""],
   ["Ask", "Ask", (one) => price(one.ask), ""],
 ];

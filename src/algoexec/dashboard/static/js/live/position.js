@@ -20,7 +20,7 @@ export function positionCard(store) {
   const body = h("div");
   const flat = flatBody(), held = heldBody();
   let shown = /** @type {HTMLElement | null} */ (null);
-  store.watch(["position", "pnl", "running", "session", "options"], (state) => {
+  store.watch(["position", "pnl", "running", "session", "options", "killSwitch"], (state) => {
     const position = state.position && state.position.stage !== "NEUTRAL" ? state.position : null;
     const part = position ? held : flat;
     if (shown !== part.element) {
@@ -54,7 +54,7 @@ function whyFlat(state) {
   if (!session) return "No session is shown.";
   if (isOver(state)) return `The session is ${statusName(session.status)}.`;
   if (session.mode === "signals") return "This session tells what it sees and orders nothing.";
-  if (session.trading?.killed) return "The kill switch is on.";
+  if (state.killSwitch?.on) return "The kill switch is on.";
   if (session.trading?.tally.lock) return "The day is locked.";
   if (session.halted) return "New entries are halted.";
   if (session.status !== "RUNNING") return `The session is ${statusName(session.status)}.`;

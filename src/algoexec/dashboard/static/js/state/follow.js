@@ -1,6 +1,6 @@
 /** Keeps the state in step with one session: its stream, and what must be read beside it. */
 
-import { getSession } from "../api/client.js";
+import { getKillSwitch, getSession } from "../api/client.js";
 import { Stream } from "../api/stream.js";
 import { fold } from "./fold.js";
 import { loadCandles, loadChain, loadSession } from "./load.js";
@@ -65,10 +65,10 @@ export class Follower {
 
   /** @param {Frame} frame */
   #begin(frame) {
-    const session = frame.data.sessions[0]?.session;
+    const { session, pcr } = frame.data.sessions[0] ?? {};
     if (!session) return;
     const { store } = this;
-    store.set({ session, position: session.trading?.position ?? null });
+    store.set({ session, position: session.trading?.position ?? null, pcr: pcr ? [pcr] : [] });
     if (session.market_time) store.set({ marketTime: session.market_time });
     void loadSession(store);
   }
@@ -91,7 +91,8 @@ export class Follower {
     const id = this.store.state.session?.id;
     if (!id) return;
     try {
-      const session = await getSession(id);
+      const [session, killSwitch] = await Promise.all([getSession(id), getKillSwitch()]);
+      this.store.set({ killSwitch });
       // Another frame may have come meanwhile: then its own reading follows.
       if (session.status === status) this.learn(session);
     } catch (error) {

@@ -3,6 +3,7 @@
 import * as api from "../api/client.js";
 import { ApiError } from "../api/http.js";
 import { placed, withOrder } from "./fold.js";
+import { isOver } from "./reading.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -76,10 +77,10 @@ const withCandles = (known, read) => read.reduce((list, one) => placed(list, one
 /** @param {Candle} candle */
 const startOf = (candle) => Date.parse(candle.start);
 
-/** The option chain as it was last polled; a session that has polled none has none. @param {Store} store */
+/** The option chain as it was last polled; before the first poll, and once the session is over, there is none. @param {Store} store */
 export async function loadChain(store) {
   const id = store.state.session?.id;
-  if (id) await into(store, id, api.getOptionChain(id), (chain) => ({ chain }));
+  if (id && store.state.pcr.length > 0 && !isOver(store.state)) await into(store, id, api.getOptionChain(id), (chain) => ({ chain }));
 }
 
 /** What the day's instrument keys stand for. @param {Store} store */
