@@ -11,7 +11,7 @@ from tests.browser.desk import Desk, Screen, screen
 
 pytestmark = pytest.mark.timeout(300)
 
-PHONE = {"size": (390, 844), "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE: dict[str, Any] = {"size": (390, 844), "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 WEIGHT = 260 * 1024
 """Bytes that the whole page may weigh on the wire, chart library and typeface included."""
 
@@ -114,12 +114,18 @@ def test_begun_halted_resumed_flattened_and_ended_by_hand(market: Desk, chromium
         page.locator("dialog button[type=submit]").click()
         shown.wait(".toast", "Getting out of everything")
 
+        shown.until("!document.querySelector('dialog')")
         page.keyboard.press("k")
         page.locator("dialog button[type=submit]").click()
         shown.wait(".banner", "kill switch is on")
+        shown.until("!document.querySelector('dialog')")
         page.keyboard.press("k")
+        shown.wait("dialog", "Take the kill switch back")
         page.locator("dialog button[type=submit]").click()
-        shown.until("!document.querySelector('.banners').textContent.includes('kill switch')")
+        shown.until("!document.querySelector('.banners').textContent.includes('kill switch is on')")
+        # What it has halted stays halted until somebody wants it otherwise.
+        page.get_by_role("button", name="Resume").click()
+        shown.until("!document.querySelector('.banners').textContent.includes('halted')")
 
         page.get_by_role("button", name="More").click()
         page.get_by_role("button", name="End the session").click()

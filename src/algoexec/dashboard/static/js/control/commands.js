@@ -85,7 +85,7 @@ export class Commands {
     if (killSwitch?.on) {
       return confirmDialog({
         title: "Take the kill switch back",
-        text: ["Sessions may begin trades again."],
+        text: ["Sessions may begin trades again. One that it has halted stays halted until you resume it."],
         typed: stakes(this.store.state).key === "live-money" ? "TRADE AGAIN" : undefined,
         confirm: "Take it back",
         run: async () => {
