@@ -145,7 +145,7 @@ def screen(
 
     def console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            note(message.text)
+            note(f"{message.text} {message.location.get('url', '')}".strip())
 
     page.on("console", console)
     page.on("pageerror", lambda error: note(str(error)))
@@ -156,6 +156,6 @@ def screen(
     try:
         page.goto(url)
         yield shown
-        assert shown.complaints == []
+        assert not shown.complaints, shown.complaints
     finally:
         context.close()

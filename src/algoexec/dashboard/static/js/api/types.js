@@ -5,7 +5,9 @@
  * @typedef {import("algoexec-api").components["schemas"]} Schemas
  *
  * @typedef {Schemas["Me"]} Me
- * @typedef {Schemas["SessionOut"]} Session
+ * @typedef {Omit<Required<Schemas["SessionConfig"]>, "trading"> & {trading: Required<Schemas["TradingConfig"]> | null}} Config
+ *   In an answer nothing is left out.
+ * @typedef {Omit<Schemas["SessionOut"], "config"> & {config: Config | null}} Session
  * @typedef {Schemas["CandleOut"]} Candle
  * @typedef {Schemas["PcrOut"]} Pcr
  * @typedef {Schemas["SignalOut"]} Signal

@@ -33,6 +33,8 @@ export function chartPanel(store) {
   let notes = new Map();
   /** @type {{candles: readonly Candle[], last: number}} What the candle series shows. */
   let drawn = { candles: [], last: 0 };
+  /** Chart time of the last bar, closed or running. */
+  let farthest = 0;
   let isNew = true;
 
   store.watch(["session", "candles", "running"], (state) => {
@@ -57,10 +59,10 @@ export function chartPanel(store) {
     const hasGrown = candles.length === drawn.candles.length + 1 && candles.at(-2) === drawn.candles.at(-1);
     if (candles !== drawn.candles) {
       const newest = candles.at(-1);
-      if (hasGrown && newest && drawn.candles.length) {
-        // The next minute may be on the chart already: a minute is decided a little after it ends.
-        plot.candles.update(bar(newest), true);
-        plot.volume.update(volumeBar(newest), true);
+      // The next minute may be on the chart already, for a minute is decided a little after it ends; then all is drawn.
+      if (hasGrown && newest && chartMinute(newest.start) >= farthest) {
+        plot.candles.update(bar(newest));
+        plot.volume.update(volumeBar(newest));
       } else {
         plot.candles.setData(candles.map(bar));
         plot.volume.setData(candles.map(volumeBar));
@@ -71,9 +73,11 @@ export function chartPanel(store) {
         if (!candles.length) isNew = true;
       }
       drawn = { candles, last: newest ? Date.parse(newest.start) : 0 };
+      farthest = newest ? chartMinute(newest.start) : 0;
     }
     const { running } = state;
     if (running && drawn.candles.length && Date.parse(running.start) > drawn.last) {
+      farthest = chartMinute(running.start);
       plot.candles.update(bar(running));
       plot.volume.update(volumeBar(running));
     }
