@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.e2e.stack import Frame, all_pages, service, simulator
@@ -31,12 +32,13 @@ async def events(redis: Redis) -> AsyncGenerator[Frame]:
                 yield json.loads(message["data"])
 
 
-async def test_a_day_over_redis_through_kills_of_the_service(tmp_path: Path, redis_server: RedisServer) -> None:
+@pytest.mark.timeout(300)
+async def test_a_day_over_redis_through_a_kill_of_the_service(tmp_path: Path, redis_server: RedisServer) -> None:
     with simulator("--at=09:29", "--speed=30", "--paced") as broker:
         async with (
             Redis.from_url(redis_server.url, protocol=2) as redis,
             service(tmp_path, broker.url, {"ALGOEXEC_REDIS_URL": redis_server.url}) as running,
-            asyncio.timeout(110),
+            asyncio.timeout(280),
             aclosing(events(redis)) as published,
         ):
             seen: list[Frame] = []
@@ -50,12 +52,11 @@ async def test_a_day_over_redis_through_kills_of_the_service(tmp_path: Path, red
 
             await redis.xadd("trading:commands:stream", {"command": json.dumps(START)})
             begun = await until("command", "morning")
-            for _ in range(2):
-                await until("candle")
-                running.kill()
-                # While it is away: the same command once more, and later what ends the session.
-                await redis.xadd("trading:commands:stream", {"command": json.dumps(START)})
-                await running.start()
+            await until("candle")
+            running.kill()
+            # While it is away: the same command once more.
+            await redis.xadd("trading:commands:stream", {"command": json.dumps(START)})
+            await running.start()
             again = await until("command", "morning")
             await until("signal")
             await redis.xadd("trading:commands:stream", {"command": json.dumps(STOP)})
