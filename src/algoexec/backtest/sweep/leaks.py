@@ -164,7 +164,9 @@ class WarmUp:
             return f"WARM-UP BIAS: signals differ with any past shorter than {self.reference} days."
         if needed > used:
             return f"WARM-UP BIAS: {needed} days of past are needed; sessions are warmed by {used}."
-        return f"No warm-up bias: signals are the same with {needed} or more days of past; sessions are warmed by {used}."
+        return (
+            f"No warm-up bias: signals are the same with {needed} or more days of past; sessions are warmed by {used}."
+        )
 
 
 def warm_up(days: Sequence[RecordedDay], parameters: Parameters, *, reference: int, late: Sequence[int]) -> WarmUp:
