@@ -17,6 +17,9 @@ from algoexec.telemetry import logger
 _REFUSALS: Final = 5
 """So often a write is tried that the database refuses, though it answers; then the others get their turn."""
 
+_BEHIND_S: Final = 0.05
+"""So long a projection waits: what is decided now may send an order, and that comes first."""
+
 _log = logger("projector")
 
 
@@ -65,6 +68,7 @@ class Projector:
         """Write until cancelled."""
         while True:
             await self._wake.wait()
+            await asyncio.sleep(_BEHIND_S)
             self._wake.clear()
             handed = self._handed
             await self._write_all()

@@ -73,10 +73,23 @@ async def test_entries_are_projected_in_their_order() -> None:
         for seq in range(1, 6):
             projector.project(state(), [entry(seq, reading(seq))])
             if seq % 2:
-                await rest()
+                await asyncio.sleep(1)
         await projector.settled()
         assert recorder.writes == [("entries", [1]), ("entries", [2, 3]), ("entries", [4, 5])]
         assert await recorder.stores.projections.projected("s1") == 5
+
+
+@warped
+async def test_what_is_handed_over_gives_way_to_what_is_decided_just_then() -> None:
+    """An order may come of it, and that is to be on its way before the lists take their time."""
+    recorder = Recorder()
+    async with projecting(recorder) as projector:
+        projector.project(state(), [entry(1, reading(1))])
+        projector.snapshot(state())
+        await rest()
+        assert recorder.writes == []
+        await projector.settled()
+        assert [kind for kind, _ in recorder.writes] == ["entries", "snapshot"]
 
 
 @warped
@@ -126,7 +139,7 @@ async def test_what_the_database_does_not_take_now_is_written_later_and_in_order
     async with projecting(recorder) as projector:
         recorder.stores.is_available = False
         projector.project(state(), [entry(1, reading(1))])
-        await rest()
+        await asyncio.sleep(1)
         projector.project(state(), [entry(2, reading(2))])
         settled = asyncio.create_task(projector.settled())
         await asyncio.sleep(30)
@@ -161,7 +174,7 @@ async def test_settled_does_not_wait_for_what_comes_later() -> None:
         async def chatter() -> None:
             for seq in range(1, 10_000):
                 projector.snapshot(replace(state(), session_id="other", seq=seq))
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
 
         chattering = asyncio.create_task(chatter())
         await rest()
