@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from algoexec.domain.errors import BrokerRefused, BrokerUnavailable
+from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DecodeError
 from algoexec.engine.effects import Status
 from algoexec.engine.events import Mode
 from algoexec.ports.egress import DIRECT, Egress, EgressPolicy, ProxyAddress
@@ -141,6 +141,39 @@ async def test_a_proxy_that_the_operator_takes_away_is_not_used_after_a_restart(
         assert "proxy.example:3128" in told["reason"]
         assert "hidden-word" not in told["reason"]
         assert service.venue.egresses == []
+
+
+async def test_a_way_that_cannot_be_read_any_more_is_not_taken_for_the_direct_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with held(mode=Mode.LIVE, egress=POLICY) as at:
+        stores = at.service.stores
+    at.service.venue.egresses.clear()
+    readable = stores.egresses.get
+
+    async def unreadable(_: str) -> Egress:
+        raise DecodeError("none of the secret keys opens it")
+
+    monkeypatch.setattr(stores.egresses, "get", unreadable)
+    again = trading_service(stores=stores, venue=at.service.venue, egress=POLICY)
+    async with again as service, service.client() as local:
+
+        async def hand_in(**more: str) -> None:
+            answer = await local.post(f"{at.path}/token", json={"access_token": "new-token", **more})
+            assert answer.status_code == 200, answer.text
+
+        told = await shows(local, at.path, lambda one: one["status"] == "NEEDS_TOKEN")
+        assert "none of the secret keys opens it" in told["reason"]
+        await hand_in(algo_name="renamed")
+        await shows(local, at.path, lambda one: one["status"] == "NEEDS_TOKEN")
+        assert service.venue.egresses == [], "it sat down at its account by another way"
+        assert found(await local.get(f"{at.path}/preflight"))["static_ip"] is False
+
+        await hand_in(egress_proxy=PROXY)
+        monkeypatch.setattr(stores.egresses, "get", readable)
+        await hand_in()
+
+        await eventually(lambda: service.venue.egresses[-1:] == [Egress(HERS.proxy)])
 
 
 class TestPreflight:

@@ -31,7 +31,7 @@ from algoexec.runtime.preflight import Check, Subject, preflight
 from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.running import LEASE, NEVER_BEGAN
 from algoexec.runtime.shell import Shell
-from algoexec.runtime.tokens import expiry_of, forget_secrets
+from algoexec.runtime.tokens import forget_secrets, keep_secrets
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
 
@@ -194,11 +194,8 @@ class Beginnings:
             async with asyncio.timeout(_BEGIN_TIMEOUT_S):
                 # Only now: until then an earlier session could still be under way.
                 left = await inherited(self._stores, row)
-                if wanted.token is not None:
-                    expiry = expiry_of(wanted.token, self._shell.wall.now())
-                    await self._stores.tokens.put(row.id, wanted.token, expiry)
-                if wanted.egress != DIRECT:
-                    await self._stores.egresses.put(row.id, wanted.egress)
+                now = self._shell.wall.now()
+                await keep_secrets(self._stores, row.id, token=wanted.token, egress=wanted.egress, now=now)
                 created = _created(row, day, wanted, left)
                 runner = await SessionRunner.begin(self._shell, created, epoch=row.epoch, account=row.account)
         except TimeoutError as error:

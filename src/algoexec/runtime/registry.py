@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from algoexec.domain.errors import (
-    DecodeError,
     StoreError,
     StoreUnavailable,
 )
@@ -53,7 +52,7 @@ from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.running import RunningSessions
 from algoexec.runtime.seat import OpenAccount, no_accounts
 from algoexec.runtime.shell import Canonical, Shell
-from algoexec.runtime.tokens import expiry_of
+from algoexec.runtime.tokens import keep_secrets
 from algoexec.runtime.views import Dependency, Health, SessionView, Vitals
 from algoexec.strategy.parameters import Parameters
 from algoexec.telemetry import logger
@@ -252,9 +251,7 @@ class Registry:
         known = None if row is None or runner.state.trading is None else row.account
         if None not in (account, known) and account != known:
             raise OtherAccount(f"the session trades at {known}, the token is of {account}")
-        if egress != DIRECT:
-            await self._change_egress(session_id, egress)
-        await self._stores.tokens.put(session_id, token, expiry_of(token, self._clock.now()))
+        await keep_secrets(self._stores, session_id, token=token, egress=egress, now=self._clock.now())
         view = await self._command(session_id, TokenReplaced())
         self._shell.projector.status(runner.state, account)
         return view
@@ -343,16 +340,6 @@ class Registry:
             else None,
             budget=venue.budget() if isinstance(venue, Budgeted) else {},
         )
-
-    async def _change_egress(self, session_id: str, wanted: Egress) -> None:
-        try:
-            kept = await self._stores.egresses.get(session_id)
-        except DecodeError:
-            if wanted.proxy is None:
-                return  # nothing leaves until the proxy is said anew
-            kept = DIRECT
-        changed = Egress(wanted.proxy or kept.proxy, wanted.algo or kept.algo)
-        await self._stores.egresses.put(session_id, changed)
 
     async def _command(self, session_id: str, event: Event) -> SessionView:
         moved = await self._ask(session_id, event)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 from algoexec.domain.calendar import IST, ist
+from algoexec.domain.errors import DecodeError
 from algoexec.ports.credentials import AccessToken
+from algoexec.ports.egress import DIRECT, Egress
 from algoexec.ports.stores import Stores
 
 DEATH: Final = time(3, 30)
@@ -27,6 +29,25 @@ def next_death(now: datetime) -> datetime:
     today = now.astimezone(IST).date()
     death = ist(today, DEATH)
     return death if death > now else ist(today + timedelta(days=1), DEATH)
+
+
+async def keep_secrets(
+    stores: Stores, session_id: str, *, token: AccessToken | None, egress: Egress, now: datetime
+) -> None:
+    """Keep a session's token, if there is one, and what `egress` says; what it does not say stays as it is.
+
+    A way that cannot be read any more stays so until a proxy is named: nothing may leave directly instead.
+    """
+    if egress != DIRECT:
+        kept: Egress | None
+        try:
+            kept = await stores.egresses.get(session_id)
+        except DecodeError:
+            kept = None if egress.proxy is None else DIRECT
+        if kept is not None:
+            await stores.egresses.put(session_id, Egress(egress.proxy or kept.proxy, egress.algo or kept.algo))
+    if token is not None:
+        await stores.tokens.put(session_id, token, expiry_of(token, now))
 
 
 async def forget_secrets(stores: Stores, session_id: str) -> None:
