@@ -84,9 +84,9 @@ class Desk:
 
 
 @contextmanager
-def running_desk(folder: Path, *, speed: float) -> Iterator[Desk]:
-    """Run the parts while the block lasts."""
-    with simulator(f"--speed={speed}", "--at=09:25", "--paced") as exchange:
+def running_desk(folder: Path, *, speed: float, at: str = "09:25") -> Iterator[Desk]:
+    """Run the parts while the block lasts, the market from `at` on."""
+    with simulator(f"--speed={speed}", f"--at={at}", "--paced") as exchange:
         service = Service(folder, exchange.url)
         try:
             asyncio.run(service.start())
@@ -116,9 +116,9 @@ class Screen:
         place = self.page.locator(selector)
         (place.filter(has_text=text) if text else place).first.wait_for(timeout=PATIENCE_MS)
 
-    def until(self, expression: str) -> None:
+    def until(self, expression: str, within: float = PATIENCE_MS / 1000) -> None:
         """Return once the JavaScript expression is true. The page's policy forbids playwright's own way: eval."""
-        deadline = time.monotonic() + PATIENCE_MS / 1000
+        deadline = time.monotonic() + within
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"it did not come about: {expression}"
             self.page.wait_for_timeout(50)

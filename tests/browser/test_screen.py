@@ -37,7 +37,7 @@ def begun(market: Desk, user: str, mode: str = "paper") -> dict[str, Any]:
 
 def test_a_day_runs_across_the_screen(market: Desk, chromium: Browser, artefacts: Path) -> None:
     begun(market, "asha")
-    with screen(chromium, market.line.url) as shown:
+    with screen(chromium, market.line.url, color_scheme="dark") as shown:
         shown.wait(".mode", "PAPER · SIMULATOR")
         shown.wait(".price .last", ".")
         first = shown.text(".price .last")

@@ -80,7 +80,7 @@ export function replayView() {
   /** As it stood before its first frame. @param {Session} from */
   function begin(from) {
     const { levels, options } = store.state;
-    const trading = from.trading && { ...from.trading, killed: null, tally: { realised: 0, trades: 0, losses_in_a_row: 0, lock: null } };
+    const trading = from.trading && { ...from.trading, killed: null, tally: { ...from.trading.tally, realised: 0, trades: 0, losses_in_a_row: 0, lock: null } };
     // What was before its beginning warmed it, and no frame tells it.
     const candles = warmed.filter((one) => Date.parse(one.start) + MINUTE_MS <= timeOf(frames[0]));
     store.set({ ...emptySession(), candles, levels, options, session: { ...from, status: "STARTING", reason: null, halted: null, trading } });
