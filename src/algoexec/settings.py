@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from algoexec.engine.events import OnShutdown
 from algoexec.ports.egress import EgressPolicy
 
 type AlertKind = Literal["alert", "session", "trade", "signal", "day", "login", "service"]
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
     # --- logs and traces ---
     otlp_endpoint: str | None = Field(
         None, pattern=r"^https?://", description="OTLP/HTTP collector that gets traces of orders. None: no traces."
+    )
+    on_shutdown: OnShutdown = Field(
+        OnShutdown.PROTECT, description="What becomes of live positions at SIGTERM: protect, flatten, leave."
     )
     log_format: str = Field("json", pattern="^(json|console)$", description="json or console.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error.")

@@ -125,6 +125,7 @@ async def _services(settings: Settings, stack: AsyncExitStack) -> Services:
         open_account=measured(open_accounts(venue), meters, traces),
         spill=SpillFolder(settings.data_dir / "spill"),
         observers=[one for one in (meters, traces, notifier, Diary()) if one is not None],
+        on_shutdown=settings.on_shutdown,
         egress=EgressPolicy.of(settings.egress_proxies, address=settings.egress_address, algo=settings.algo_name),
     )
     await stack.enter_async_context(registry.running())

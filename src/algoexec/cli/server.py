@@ -76,9 +76,12 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_TICK_S)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut down; streams are told first, else they would be waited for."""
-        await self._drained()
+        """Shut down; streams are told first, else they would be waited for.
+
+        Before that, while whoever asks is still answered, what is held is made safe.
+        """
         if (services := self._services) is not None:
+            await asyncio.gather(self._drained(), services.registry.retire())
             services.registry.hub.close("the service is restarting")
         await super().shutdown(sockets)
 

@@ -51,6 +51,16 @@ class StopReason(StrEnum):
     """It could not go on; what it held was got out of first."""
 
 
+class OnShutdown(StrEnum):
+    """What becomes of what is held when the service is stopped in order."""
+
+    PROTECT = "protect"
+    """A stop rests at the exchange."""
+    FLATTEN = "flatten"
+    LEAVE = "leave"
+    """It stays as it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCreated:
     """The first record. `inherited` and `tally` are what an earlier session of the same day and mode left.
@@ -273,6 +283,18 @@ class TradeRulesChanged:
     rules: TradeRules
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStopping:
+    """The service is being stopped: nothing is begun any more, and `policy` says what becomes of what is held."""
+
+    policy: OnShutdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStarted:
+    """After `ServiceStopping`: a service runs the session again."""
+
+
 SessionEvent = (
     SessionCreated
     | TokenRejected
@@ -292,7 +314,17 @@ SessionEvent = (
 )
 BrokerEvent = OrderReported | OrderNotPlaced | OutcomeNotKnown | ChangeNotMade | PositionRead | FundsRead
 """What the broker says, or does not say."""
-TradeEvent = Marked | BrokerEvent | EntryApproved | EntryDeclined | FlattenRequested | KillSwitched | TradeRulesChanged
+TradeEvent = (
+    Marked
+    | BrokerEvent
+    | EntryApproved
+    | EntryDeclined
+    | FlattenRequested
+    | KillSwitched
+    | TradeRulesChanged
+    | ServiceStopping
+    | ServiceStarted
+)
 type Event = SessionEvent | TradeEvent
 
 

@@ -20,6 +20,7 @@ from algoexec.engine.events import (
     FlattenRequested,
     Halted,
     Mode,
+    OnShutdown,
     ParametersChanged,
     Resumed,
     StopReason,
@@ -74,15 +75,17 @@ class Registry:
         canonical: Canonical,
         open_account: OpenAccount = no_accounts,
         spill: Spill | None = None,
+        on_shutdown: OnShutdown | None = None,
         egress: EgressPolicy | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         """Nothing runs before `running`; sessions trade at what `open_account` opens.
 
         Without `spill` even exits wait for the journal. Without `egress` orders leave directly, and
-        carry no name of an algo. `observers` hear what sessions decide.
+        carry no name of an algo. `on_shutdown` is what becomes of positions by `retire`; None: nothing.
+        `observers` hear what sessions decide.
         """
-        self.hub = hub
+        self.hub, self._on_shutdown = hub, on_shutdown
         self._stores, self._clock, self._venue = stores, clock, venue
         watching = Observers(observers)
         self._shell = Shell(
@@ -114,11 +117,17 @@ class Registry:
         try:
             yield
         finally:
+            await self.retire()
             # First: it would take up again what is being left.
             await _cancel(*keepers)
             await self._running.leave()
             self.hub.close("restart")
             await _cancel(*writers)
+
+    async def retire(self) -> None:
+        """Begin nothing any more and make safe what is held: the service is about to stop. Takes seconds at most."""
+        if self._on_shutdown is not None:
+            await self._running.retire(self._on_shutdown)
 
     async def create(
         self,
@@ -257,9 +266,7 @@ class Registry:
         return view
 
     async def stop(self, session_id: str, *, flatten: bool = False, hand_over: bool = False) -> SessionView:
-        """End the session as soon as it is flat.
-
-        What it holds is sold first, if `flatten` says that it may be, or with `hand_over` left to the person.
+        """End the session as soon as it is flat; `flatten` sells what it holds, `hand_over` leaves it to the person.
 
         Raises:
             PositionOpen: it holds something, or an order of it is working.

@@ -11,12 +11,13 @@ import structlog
 
 from algoexec.domain.errors import BrokerError, DecodeError, DomainError, FenceLost, StoreError
 from algoexec.engine.effects import Status
-from algoexec.engine.events import Halted, StopReason, StopRequested
+from algoexec.engine.events import Halted, OnShutdown, ServiceStarted, StopReason, StopRequested
 from algoexec.ports.clock import WallClock
 from algoexec.ports.stores import Query, SessionRow, Stores
 from algoexec.ports.venue import Venue
 from algoexec.runtime.owner import is_surely_dead, new_owner
 from algoexec.runtime.recovery import recover
+from algoexec.runtime.retirement import secure, stopping_of
 from algoexec.runtime.runner import SessionRunner
 from algoexec.runtime.shell import Shell
 from algoexec.runtime.tokens import forget_secrets
@@ -49,6 +50,7 @@ class RunningSessions:
         self._troubles: dict[str, str] = {}
         self._runners: dict[str, SessionRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._retires: OnShutdown | None = None
         self._unproven = asyncio.Event()
         """Set while a session runs of whose lease nothing is known but that it was claimed lately."""
 
@@ -69,8 +71,16 @@ class RunningSessions:
         """Return how many sessions stand where."""
         return dict(Counter(runner.state.status for runner in self))
 
+    async def retire(self, policy: OnShutdown) -> None:
+        """Begin nothing any more and make safe what is held, as `policy` says; the sessions go on until `leave`."""
+        if self._retires is None:
+            self._retires = policy
+            await secure(self, policy)
+
     def start(self, row: SessionRow, runner: SessionRunner) -> None:
         """Run a session whose lease is ours."""
+        if self._retires is not None:
+            runner.tell(stopping_of(runner, self._retires))
         runner.lease_until = self._clock.monotonic() + (LEASE - _SINCE_CLAIMED).total_seconds()
         self._runners[row.id] = runner
         self._unproven.set()
@@ -168,7 +178,7 @@ class RunningSessions:
 
     async def _adopt_abandoned(self) -> None:
         for row in await self._stores.sessions.abandoned(self._clock.now()):
-            if row.id not in self._runners:
+            if row.id not in self._runners and self._retires is None:
                 await self._adopt(row)
 
     async def _adopt(self, row: SessionRow) -> None:
@@ -192,6 +202,8 @@ class RunningSessions:
         self._shell.projector.status(state, claimed.account)
         if recovered.diverged_at is not None:
             runner.tell(Halted(by="service", reason=f"record {recovered.diverged_at} reads otherwise in this version"))
+        if state.trading is not None and state.trading.unattended:
+            runner.tell(ServiceStarted())
         self._stop_if_gone(runner)
         _log.info("session taken up", session_id=row.id, seq=state.seq, epoch=claimed.epoch)
         return self.start(claimed, runner)

@@ -4,6 +4,7 @@ Each takes in one event and then pursues the trade's aim.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -17,12 +18,16 @@ from algoexec.engine.events import (
     FlattenRequested,
     KillSwitched,
     Marked,
+    OnShutdown,
+    ServiceStarted,
+    ServiceStopping,
     TradeEvent,
     TradeRulesChanged,
 )
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.drafting import (
     change_trading,
+    keep,
     trading_of,
 )
 from algoexec.engine.trading.entries import (
@@ -80,6 +85,10 @@ def apply_trading(draft: Draft, event: TradeEvent) -> None:
             lock_if_breached(draft)
             pursue(draft)
             pursue(draft)
+        case ServiceStopping(policy=policy):
+            _withdraw(draft, policy)
+        case ServiceStarted():
+            change_trading(draft, unattended=False)
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -107,6 +116,16 @@ def unlock(draft: Draft) -> None:
 def is_flat(state: EngineState) -> bool:
     """Whether nothing is held, working or wanted."""
     return state.trading is None or (state.trading.trade is None and state.trading.intent is None)
+
+
+def is_secured(state: EngineState, policy: OnShutdown) -> bool:
+    """Whether nothing is begun, and what is held is as a service that stops should leave it."""
+    trade = None if state.trading is None else state.trading.trade
+    if trade is None or policy is OnShutdown.FLATTEN:
+        return is_flat(state)
+    if policy is OnShutdown.LEAVE:
+        return not trade.open_orders(Purpose.ENTRY)
+    return trade.is_settled and trade.uncovered <= 0
 
 
 def marked(draft: Draft, event: Marked) -> None:
@@ -190,6 +209,18 @@ def _order_dues(trade: Trade, rules: TradeRules) -> Iterator[datetime | None]:
 def _intent_due(intent: Intent, rules: TradeRules) -> datetime:
     """Return when an intent can wait no longer: its signal expires, or nothing is begun any more today."""
     return min(intent.signal.expires_at, square_off_at(intent.signal.expires_at, rules))
+
+
+def _withdraw(draft: Draft, policy: OnShutdown) -> None:
+    """Begin nothing any more, and make what is held safe."""
+    change_trading(draft, unattended=True)
+    drop_intent(draft, Refused(Refusal.STOPPING, "the service is being stopped"))
+    trade = trading_of(draft).trade
+    if trade is not None and policy is OnShutdown.PROTECT:
+        keep(draft, replace(trade, guarded=True, lapses=0))
+    elif policy is OnShutdown.FLATTEN:
+        leave(draft, ExitReason.FLATTEN)
+    pursue(draft)
 
 
 def _kill(draft: Draft, reason: str | None) -> None:

@@ -31,7 +31,7 @@ TRY_AGAIN_S: Final = 5.0
 def wants_stop(trade: Trade, rules: TradeRules) -> bool:
     """Whether what is held is to have a stop at the exchange."""
     is_held = trade.stage is Stage.IN_TRADE and trade.stop is not None
-    return is_held and rules.protective_order and trade.lapses < TRIES
+    return is_held and (rules.protective_order or trade.guarded) and trade.lapses < TRIES
 
 
 def stop_terms(trade: Trade, rules: TradeRules) -> OrderTerms:
@@ -44,10 +44,11 @@ def stop_terms(trade: Trade, rules: TradeRules) -> OrderTerms:
 def pursue_stop(draft: Draft, trade: Trade) -> Trade:
     """Let the resting stop follow the trade's, and withdraw it where it is not wanted, or too much of it."""
     rules = trading_of(draft).rules
-    is_unwanted = trade.uncovered < 0 or (trade.stage is Stage.IN_TRADE and not rules.protective_order)
+    is_wanted = rules.protective_order or trade.guarded or trade.stage is not Stage.IN_TRADE
     for order in trade.resting:
         follows_at = follow_due(trade, order, rules)
         withdrawn_at = cancel_due(order, rules.exit_patience_s)
+        is_unwanted = not is_wanted or trade.uncovered < 0
         if (is_unwanted and not order.cancel_wanted) or (withdrawn_at is not None and draft.at >= withdrawn_at):
             trade = cancel(draft, trade, order)
         elif follows_at is not None and draft.at >= follows_at:

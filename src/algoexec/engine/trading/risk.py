@@ -127,6 +127,8 @@ def forbidding(state: EngineState, trading: TradingState) -> Iterator[Refused]:
         yield Refused(Refusal.DAY_LOCKED, trading.tally.lock)
     if state.status is Status.NEEDS_TOKEN:
         yield Refused(Refusal.NEEDS_TOKEN, "the broker refuses the access token")
+    if trading.unattended:
+        yield Refused(Refusal.STOPPING, "the service is being stopped")
     if state.stopping is not None:
         yield Refused(Refusal.STOPPING, "the session is being stopped")
 

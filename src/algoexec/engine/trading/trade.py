@@ -107,7 +107,8 @@ class Trade:
     `called_at` are UTC; `called_at` is when a person was last called. `waits_for_position`: the
     exit waits for the broker's word on what is held; `ask_at` is from when on it is asked for next,
     and `short_at` is when that word first was of less than is ours; None: the last was not.
-    `lapses` counts how often a stop at the exchange, or a change of it, came to nothing.
+    `lapses` counts how often a stop at the exchange, or a change of it, came to nothing. `guarded`: it
+    is to have one whatever the rules say, for the service was stopped while it was held.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Trade:
     short_at: datetime | None = None
     called_at: datetime | None = None
     lapses: int = 0
+    guarded: bool = False
 
     @property
     def bought(self) -> Fills:
@@ -251,6 +253,8 @@ class TradingState:
     ended: tuple[Trade, ...] = ()
     killed: str | None = None
     """Why the kill switch is on; None: it is off."""
+    unattended: bool = False
+    """Whether the service that ran it was stopped, and none has taken it up since."""
 
 
 def _fills(orders: Iterable[OwnOrder]) -> Fills:

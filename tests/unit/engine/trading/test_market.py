@@ -37,8 +37,11 @@ from algoexec.engine.events import (
     Halted,
     KillSwitched,
     Marked,
+    OnShutdown,
     PositionRead,
     Resumed,
+    ServiceStarted,
+    ServiceStopping,
     SessionFailed,
     StopReason,
     StopRequested,
@@ -91,7 +94,7 @@ class Trading(RuleBasedStateMachine):
         self.broker = ModelBroker()
         self.bid, self.index = 100.0, 50_000.0
         self.is_forbidden = False
-        self.is_killed = False
+        self.is_killed = self.is_away = False
         self.ids: set[str] = set()
         self.allowed: set[str] = set()
         self.steps: list[Transition] = []
@@ -103,15 +106,7 @@ class Trading(RuleBasedStateMachine):
 
     def meet(self, event: Event) -> None:
         session, before = self.session, self.session.state
-        match event:
-            case Halted() | KillSwitched(reason=str()) | SessionFailed():
-                self.is_forbidden = not before.status.is_over
-            case Resumed():
-                self.is_forbidden = False
-            case _:
-                pass
-        if isinstance(event, KillSwitched):
-            self.is_killed = event.reason is not None
+        self._note(event, before)
         moved = session.meet(event)
         if session.state is before:
             return
@@ -134,6 +129,21 @@ class Trading(RuleBasedStateMachine):
         for effect in moved.effects:
             self.broker.take(effect)
 
+    def _note(self, event: Event, before: EngineState) -> None:
+        """Note who forbids entries."""
+        match event:
+            case Halted() | SessionFailed():
+                self.is_forbidden = not before.status.is_over
+            case KillSwitched(reason=reason):
+                self.is_killed = reason is not None
+                self.is_forbidden = self.is_forbidden or (self.is_killed and not before.status.is_over)
+            case ServiceStopping() | ServiceStarted():
+                self.is_away = isinstance(event, ServiceStopping)
+            case Resumed():
+                self.is_forbidden = False
+            case _:
+                pass
+
     def _check_orders(self, before: EngineState, event: Event, moved: Transition) -> None:
         sent = [effect.ticket for effect in moved.effects if isinstance(effect, SubmitOrder)]
         assert not self.ids & {ticket.id for ticket in sent}, "one SubmitOrder an id"
@@ -145,6 +155,7 @@ class Trading(RuleBasedStateMachine):
             assert sent[0].id in self.allowed or before.trading.rules.approval is Approval.AUTOMATIC
             assert not self.is_forbidden
             assert not self.is_killed
+            assert not self.is_away
             assert before.halted is None
             assert before.stopping is None
             assert isinstance(event, Marked)
@@ -361,6 +372,7 @@ class Trading(RuleBasedStateMachine):
                 FlattenRequested(by="someone"),
                 TokenRejected(detail="expired"),
                 FeedChanged(status=FeedStatus.LOST, detail=""),
+                *(ServiceStopping(policy=policy) for policy in OnShutdown),
                 TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00)),
                 TradeRulesChanged(rules=TradeRules(max_daily_loss=3_000_00, protective_order=True)),
                 TradeRulesChanged(rules=ASK_ME),
@@ -374,7 +386,7 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def all_is_well_again(self) -> None:
-        for event in (TokenReplaced(), KillSwitched(reason=None), Resumed(by="someone")):
+        for event in (TokenReplaced(), ServiceStarted(), KillSwitched(reason=None), Resumed(by="someone")):
             self.meet(event)
         self.meet(FeedChanged(status=FeedStatus.CONNECTED, detail=""))
 
