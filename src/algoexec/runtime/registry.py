@@ -6,10 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
-from algoexec.domain.errors import (
-    StoreError,
-    StoreUnavailable,
-)
+from algoexec.domain.errors import StoreError, StoreUnavailable
 from algoexec.domain.market import Candle, Quote
 from algoexec.domain.options import OptionChain
 from algoexec.engine.effects import EntryRefused, OrderNews
