@@ -35,7 +35,7 @@ from algoexec.ports.observer import Observer
 from algoexec.ports.spill import Spill
 from algoexec.ports.stores import JournalEntry, Page, Query, SessionRow, Stores
 from algoexec.ports.trading import KillSwitch, StoredOrder, order_id
-from algoexec.ports.venue import Budgeted, Venue
+from algoexec.ports.venue import Venue
 from algoexec.runtime.beginnings import Beginnings, Wanted, require_journal
 from algoexec.runtime.conflicts import NotOwnedHere, NotWaiting, OtherAccount, PositionOpen, SessionIsOver
 from algoexec.runtime.desks import MarketDesks
@@ -43,7 +43,7 @@ from algoexec.runtime.hub import StreamHub
 from algoexec.runtime.journal_writer import JournalWriter
 from algoexec.runtime.kill_switch import KillSwitchKeeper, holding_for
 from algoexec.runtime.observing import Observers
-from algoexec.runtime.preflight import Check, Measured
+from algoexec.runtime.preflight import Check
 from algoexec.runtime.projector import Projector
 from algoexec.runtime.recovery import recover
 from algoexec.runtime.runner import SessionRunner
@@ -330,20 +330,7 @@ class Registry:
 
     def vitals(self) -> Vitals:
         """Return how old what the sessions of this process go by is, without asking anybody."""
-        venue, desks = self._venue, self._shell.desks.in_use()
-        feeds, chains = [desk.feed_age_ms() for desk in desks], [desk.chain_age_s() for desk in desks]
-        return Vitals(
-            is_market_open=any(desk.is_open() for desk in desks),
-            feed_age_s=max((age / 1000 for age in feeds if age is not None), default=None),
-            feeds_lost=sum(not desk.is_connected for desk in desks),
-            chain_age_s=max((age for age in chains if age is not None), default=None),
-            late_ticks=sum(desk.late_ticks for desk in desks),
-            stream_lag_s=self.hub.lag(),
-            clock_offset_s=venue.clock.offset.total_seconds()
-            if isinstance(venue.clock, Measured) and venue.clock.offset is not None
-            else None,
-            budget=venue.budget() if isinstance(venue, Budgeted) else {},
-        )
+        return Vitals.of(self._shell.desks.in_use(), self._venue, self.hub)
 
     async def _command(self, session_id: str, event: Event) -> SessionView:
         moved = await self._ask(session_id, event)

@@ -1,11 +1,16 @@
 """What the registry tells of its sessions and of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from algoexec.engine.effects import Status
 from algoexec.engine.state import EngineState
 from algoexec.ports.stores import SessionRow
+from algoexec.ports.venue import Budgeted, Venue
+from algoexec.runtime.desk import MarketDesk
+from algoexec.runtime.hub import StreamHub
+from algoexec.runtime.preflight import Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +74,20 @@ class Vitals:
     stream_lag_s: float
     clock_offset_s: float | None
     budget: Mapping[str, float]
+
+    @classmethod
+    def of(cls, desks: Sequence[MarketDesk], venue: Venue, hub: StreamHub) -> Self:
+        """Return them of the desks in use, where they trade, and what is streamed."""
+        feeds, chains = [desk.feed_age_ms() for desk in desks], [desk.chain_age_s() for desk in desks]
+        return cls(
+            is_market_open=any(desk.is_open() for desk in desks),
+            feed_age_s=max((age / 1000 for age in feeds if age is not None), default=None),
+            feeds_lost=sum(not desk.is_connected for desk in desks),
+            chain_age_s=max((age for age in chains if age is not None), default=None),
+            late_ticks=sum(desk.late_ticks for desk in desks),
+            stream_lag_s=hub.lag(),
+            clock_offset_s=venue.clock.offset.total_seconds()
+            if isinstance(venue.clock, Measured) and venue.clock.offset is not None
+            else None,
+            budget=venue.budget() if isinstance(venue, Budgeted) else {},
+        )
