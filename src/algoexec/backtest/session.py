@@ -52,8 +52,8 @@ from algoexec.simulation.expansion import Tick
 from algoexec.simulation.trading.paper import PaperAccount, PaperRules, milliseconds, moment
 
 SILENCE_MS: Final = 5_000
-"""After so long without a price, while an order works, the last one is told again: the data has a hole
-there, a market has none."""
+"""After so long without any price, while an order works, the option's last one is told again: the data has
+a hole there, a market has none."""
 
 
 class Scheduled(NamedTuple):
@@ -107,7 +107,8 @@ class DaySession:
         self._index: Tick | None = None
         self._last: Tick | None = None
         self._bid: float | None = None
-        self._is_pushed = False
+        self._pushed_index: Tick | None = None
+        self._pushed_last: Tick | None = None
         self._is_working = False
         self._passed: datetime | None = None
         self._due: int | None = None
@@ -174,7 +175,6 @@ class DaySession:
             self._quote(moved.tick)
         else:
             self._index = moved.tick
-        self._is_pushed = False
         if self._index is not None and self._bounds.cover(self.state, self._index.price, self._fresh_bid()):
             return
         if self._is_working:
@@ -196,13 +196,12 @@ class DaySession:
         return self._bid or self._last.price
 
     def _push(self) -> None:
-        """Let the account know the newest prices; while nothing works there, it need not."""
-        if self._is_pushed or self._option is None:
-            return
-        self._is_pushed = True
-        if self._index is not None:
+        """Let the account know the newest prices, what is new of them; while nothing works there, it need not."""
+        if self._index is not None and self._index is not self._pushed_index:
+            self._pushed_index = self._index
             self._account.quoted(self._prices.index_quote(self._index), self._now)
-        if self._last is not None:
+        if self._option is not None and self._last is not None and self._last is not self._pushed_last:
+            self._pushed_last = self._last
             book = self._prices.book(self._option, self._last)
             self._account.quoted(self._prices.option_quote(self._option, self._last), self._now, book)
 
@@ -212,13 +211,13 @@ class DaySession:
             return OptionMark()
         mark = option_mark(None if last is None else self._prices.option_quote(option, last))
         wants_delta = self.state.trading is not None and self.state.trading.intent is not None
-        return replace(mark, delta=self._prices.delta(option, self._now)) if wants_delta else mark
+        return replace(mark, delta=self._prices.delta(option, last.at)) if wants_delta and last is not None else mark
 
     def _watch(self, option: Option | None) -> None:
         """Follow an option from now on, or none."""
         if option == self._option:
             return
-        self._option, self._ahead, self._is_pushed = option, None, False
+        self._option, self._ahead, self._pushed_last = option, None, None
         if option is None:
             self._moves, self._index, self._last, self._bid = iter(()), None, None, None
             return
@@ -239,7 +238,10 @@ class DaySession:
         return None if due is None or due == self._passed else _ceiled(due)
 
     def _retold_at(self) -> int | None:
-        return self._last.at + SILENCE_MS if self._is_working and self._last is not None else None
+        """Return when the option's last price is told again: it may be quiet, the index never is."""
+        if not self._is_working or self._last is None:
+            return None
+        return max(self._last.at, 0 if self._index is None else self._index.at) + SILENCE_MS
 
     def _fall_due(self) -> None:
         """Do what is due now: at the broker, then of the session, then what the silence asks for."""
@@ -255,7 +257,6 @@ class DaySession:
         elif retold_at is not None and self._option is not None and self._last is not None:
             lot = self._option.lot
             self._quote(Tick(self._now, self._last.price, lot, self._last.volume + lot))
-            self._is_pushed = False
             self._push()
             self._inbox.append(None)
         self._work_off()

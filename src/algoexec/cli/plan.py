@@ -13,6 +13,7 @@ from algoexec.api.config import SessionConfig
 from algoexec.api.trading_config import TradingConfig
 from algoexec.backtest.result import Execution
 from algoexec.backtest.run import Plan
+from algoexec.engine.trading.rules import Approval
 
 _STRATEGY: Final = tuple(name for name in SessionConfig.model_fields if name != "trading")
 _TRADING: Final = tuple(TradingConfig.model_fields)
@@ -47,6 +48,8 @@ def plan_of(settings: Iterable[str], begins: date | None = None, ends: date | No
         places[name][name] = _value(name, text.strip())
     parameters = _checked(SessionConfig, strategy).parameters()
     rules = _checked(TradingConfig, trading).rules()
+    if rules.approval is Approval.MANUAL:
+        raise BadSetting("--set approval: in a backtest there is nobody who could approve")
     return Plan(parameters=parameters, rules=rules, execution=_execution(execution), begins=begins, ends=ends)
 
 

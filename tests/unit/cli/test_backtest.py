@@ -100,6 +100,7 @@ def test_ctrl_c_leaves_what_was_found_and_says_so(day: Path, tmp_path: Path, mon
         (["--set", "latency_ms=-1"], "latency_ms must be between"),
         (["--set", "ema_fast_length=30"], "must be below ema_slow_length"),
         (["--set", "patterns=NONE"], "patterns.0"),
+        (["--set", "approval=manual"], "nobody who could approve"),
         (["--zone", "Mars"], "there is no such zone"),
         (["--stamps", "middle"], "expected start or end"),
         (["--from", "2030-01-01"], "there is no day to trade: the index has days from 2026-10-14 to 2026-10-14"),
