@@ -30,11 +30,13 @@ export function dayCard(store) {
     setText(net, signedRupees(result.net));
     setTone(net, tone(result.net));
     setText(trades, `${trading.tally.trades} of ${rules.max_trades_per_day} trades`);
-    const used = Math.min(1, Math.max(0, -result.net / rules.max_daily_loss));
+    // After a person has taken a lock away the limit counts from there.
+    const since = result.net - trading.tally.baseline;
+    const used = Math.min(1, Math.max(0, -since / rules.max_daily_loss));
     filled.style.width = `${used * 100}%`;
     gauge.setAttribute("aria-valuenow", String(Math.round(used * 100)));
-    setText(left, trading.tally.lock ? `locked: ${trading.tally.lock}` : `${wholeRupees(rules.max_daily_loss + Math.min(0, result.net))} to the breaker`);
-    setText(limit, `at ${wholeRupees(-rules.max_daily_loss)}`);
+    setText(left, trading.tally.lock ? `locked: ${trading.tally.lock}` : `${wholeRupees(rules.max_daily_loss + Math.min(0, since))} to the breaker`);
+    setText(limit, `at ${wholeRupees(trading.tally.baseline - rules.max_daily_loss)}`);
     setText(realised.value, signedRupees(result.realised));
     setText(open.value, signedRupees(result.open - result.charges));
     setText(funds.value, rupees(trading.funds));
