@@ -51,8 +51,15 @@ def _session(data: Data) -> str:
 def _signal(data: Data) -> str:
     return (
         f"SIGNAL     {data['side']:<8} {data['pattern']:<20} at {data['price']:.2f}"
-        f"  stop {data['stop_loss']:.2f}  target {data['target']:.2f}"
+        f"  stop {data['stop_loss']:.2f}  target {data['target']:.2f}{_cost(data)}"
     )
+
+
+def _cost(data: Data) -> str:
+    """What the option costs, and must gain to pay for itself; nothing where that is not known."""
+    if data["premium"] is None:
+        return ""
+    return f"  premium {data['premium']:.2f} breaks even at {data['breakeven_points']:+.2f}"
 
 
 def _rejection(data: Data) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Final
 
 from algoexec.domain.orders import Side
@@ -98,6 +98,30 @@ def charges_of_order(*, on: date, kind: Derivative, side: Side, turnover: int, b
         sebi=sebi,
         approximate=_predates(on, (_STAMP if bought else _STT)[kind], _TRANSACTION[kind], _IPFT[kind], _SEBI, _GST),
     )
+
+
+def breakeven_points(*, on: date, premium: float, units: int, brokerage: int = BROKERAGE) -> float:
+    """Return by how many rupees a premium must rise until buying `units` at it and selling them loses nothing.
+
+    To the paisa, after all charges of one order each way on the day `on`; the flat fees weigh less on more units.
+
+    Raises:
+        ValueError: the premium is not positive, or nothing is bought.
+    """
+    paid = round(premium * 100)
+    if paid <= 0 or units <= 0:
+        raise ValueError(f"{units} units at {premium} cost nothing")
+
+    def charges(side: Side, price: int) -> Charges:
+        return charges_of_order(on=on, kind=Derivative.OPTION, side=side, turnover=price * units, brokerage=brokerage)
+
+    bought, sold = charges(Side.BUY, paid), charges(Side.SELL, paid)
+    # Charges are a fee and a rate: each paisa that the premium rises brings itself less that rate.
+    of_a_paisa = (charges(Side.SELL, paid + 1).exact - sold.exact) / units
+    move = ceil((bought + sold).exact / (units * (1 - of_a_paisa))) - 1
+    while move * units < (bought + charges(Side.SELL, paid + move)).total:  # twice at most: the total is rounded
+        move += 1
+    return move / 100
 
 
 def charges_of_exercise(*, on: date, value: int) -> Charges:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from algoexec.domain.instruments import InstrumentKey, OptionType
 
@@ -24,6 +25,13 @@ class OptionQuote:
     volume: int | None = None
     iv: float | None = None
     delta: float | None = None
+
+
+class Premium(NamedTuple):
+    """What one option costs at the moment, in rupees a unit: what is asked for it, else what was last paid."""
+
+    instrument: InstrumentKey
+    price: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

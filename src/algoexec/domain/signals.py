@@ -87,7 +87,9 @@ class Signal:
     UTC, as are `expires_at` and `lock_until` (None on a rejection). `price`, `stop_loss` and
     `target` are index points, not rounded. `instrument` is the ATM option to buy, None
     when no strike is listed. `pcr` is None unless `pcr_quality` is fresh. `volume_confirmed`
-    is None when the candle's volume or its average is unknown.
+    is None when the candle's volume or its average is unknown. `premium` is what `instrument`
+    cost at `decided_at`, rupees a unit, and `breakeven_points` by how much of it one lot must gain
+    to be flat after all charges; both None when no recent price is known.
     """
 
     id: str
@@ -109,6 +111,8 @@ class Signal:
     expires_at: datetime
     lock_until: datetime | None
     reason: Reason | None
+    premium: float | None = None
+    breakeven_points: float | None = None
 
     @property
     def is_rejection(self) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from algoexec.domain.calendar import TradingDay
 from algoexec.domain.instruments import Contracts, InstrumentKey
 from algoexec.domain.market import Candle
-from algoexec.domain.options import PcrReading
+from algoexec.domain.options import PcrReading, Premium
 from algoexec.domain.orders import OrderReport
 from algoexec.engine.trading.marks import IndexMark, OptionMark
 from algoexec.engine.trading.rules import TradeRules
@@ -112,9 +112,13 @@ class WarmedUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandleClosed:
-    """A minute is over and its candle final: it is decided on now, once."""
+    """A minute is over and its candle final: it is decided on now, once.
+
+    `premiums` are what the options near the money cost now; those without a recent price are absent.
+    """
 
     candle: Candle
+    premiums: tuple[Premium, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

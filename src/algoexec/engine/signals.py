@@ -1,12 +1,14 @@
 """One closed candle: remember it, judge it, say what was seen."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from algoexec.domain.calendar import IST, ist_minute
-from algoexec.domain.instruments import InstrumentKey, nearest_strike
+from algoexec.domain.charges import BROKERAGE, breakeven_points
+from algoexec.domain.instruments import InstrumentKey, Option, nearest_strike
 from algoexec.domain.market import MINUTE, Candle
-from algoexec.domain.options import PcrReading
+from algoexec.domain.options import PcrReading, Premium
 from algoexec.domain.signals import Evidence, Levels, PcrQuality, Reason, Side, Signal, VwapBasis
 from algoexec.engine.state import EngineState
 from algoexec.engine.transition import Draft
@@ -17,6 +19,7 @@ from algoexec.strategy.memory import Memory, at_day_of, remember
 from algoexec.strategy.parameters import Parameters
 from algoexec.strategy.patterns import Bar
 
+_PAISA: Final = 0.01
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -34,7 +37,7 @@ def memory_after(memory: Memory, candles: tuple[Candle, ...], p: Parameters) -> 
     return memory
 
 
-def decide_candle(draft: Draft, candle: Candle) -> None:
+def decide_candle(draft: Draft, candle: Candle, premiums: tuple[Premium, ...] = ()) -> None:
     """Decide `candle`: it joins the history, and each of its candidates becomes a frame."""
     state = draft.state
     p = state.rules
@@ -52,20 +55,20 @@ def decide_candle(draft: Draft, candle: Candle) -> None:
     )
     levels = told_levels(levels_of(after, p), after.vwap.volume)
     for n, index in enumerate(bits(verdict.candidates)):
-        draft.tell(
-            signal_of(
-                signal_id(state.session_id, state.seq, n),
-                index,
-                verdict,
-                candle,
-                decided_at=draft.at,
-                levels=levels,
-                pcr=pcr,
-                pcr_quality=quality,
-                instrument=atm_instrument(state, candle.close, CANDIDATES[index].side),
-                p=p,
-            )
+        option = atm_option(state, candle.close, CANDIDATES[index].side)
+        signal = signal_of(
+            signal_id(state.session_id, state.seq, n),
+            index,
+            verdict,
+            candle,
+            decided_at=draft.at,
+            levels=levels,
+            pcr=pcr,
+            pcr_quality=quality,
+            instrument=None if option is None else option.key,
+            p=p,
         )
+        draft.tell(_priced(signal, option, premiums, state))
 
 
 def pcr_at(readings: tuple[PcrReading, ...], at: datetime, p: Parameters) -> tuple[PcrReading | None, PcrQuality]:
@@ -89,12 +92,23 @@ def pcr_quality(pcr: float, age_seconds: float, p: Parameters) -> PcrQuality:
     return PcrQuality.FRESH if known(usable_pcr(pcr, age_seconds, p)) else PcrQuality.STALE
 
 
-def atm_instrument(state: EngineState, spot: float, side: Side) -> InstrumentKey | None:
+def atm_option(state: EngineState, spot: float, side: Side) -> Option | None:
     """Return the ATM option of that side; None when no strike is listed."""
     if state.contracts is None or not state.contracts.options:
         return None
-    option = state.contracts.option(nearest_strike(state.contracts.strikes(), spot), side.option_type)
-    return option.key if option else None
+    return state.contracts.option(nearest_strike(state.contracts.strikes(), spot), side.option_type)
+
+
+def _priced(signal: Signal, option: Option | None, premiums: tuple[Premium, ...], state: EngineState) -> Signal:
+    """Return the signal with what its option costs, and must gain; as it is where no price of it is known."""
+    if option is None:
+        return signal
+    price = next((one.price for one in premiums if one.instrument == option.key), None)
+    if price is None or price < _PAISA or option.lot <= 0:
+        return signal
+    brokerage = BROKERAGE if state.trading is None else state.trading.rules.brokerage
+    points = breakeven_points(on=state.day.date, premium=price, units=option.lot, brokerage=brokerage)
+    return replace(signal, premium=price, breakeven_points=points)
 
 
 def _still_needed(readings: tuple[PcrReading, ...], decided: datetime) -> tuple[PcrReading, ...]:

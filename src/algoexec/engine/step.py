@@ -7,7 +7,7 @@ from typing import Final, assert_never
 from algoexec.domain.errors import DomainError
 from algoexec.domain.instruments import Contracts
 from algoexec.domain.market import Candle
-from algoexec.domain.options import PcrReading
+from algoexec.domain.options import PcrReading, Premium
 from algoexec.domain.signals import Signal
 from algoexec.engine.effects import ReadFunds, Severity, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
@@ -136,8 +136,8 @@ def _create(record: Record) -> Transition:
 
 def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat arm an event
     match event:
-        case CandleClosed(candle=candle):
-            _close_candle(draft, candle)
+        case CandleClosed(candle=candle, premiums=premiums):
+            _close_candle(draft, candle, premiums)
         case ChainPolled(reading=reading):
             _read_chain(draft, reading)
         case CandlesRepaired(candles=candles):
@@ -202,7 +202,7 @@ def _warm_up(draft: Draft, history: tuple[Candle, ...], today: tuple[Candle, ...
     _settle(draft)
 
 
-def _close_candle(draft: Draft, candle: Candle) -> None:
+def _close_candle(draft: Draft, candle: Candle, premiums: tuple[Premium, ...]) -> None:
     """Decide each candle of the day once and in order; one that came too early or twice is no news.
 
     One of the past that was not known yet only warms: it joins the history.
@@ -216,7 +216,7 @@ def _close_candle(draft: Draft, candle: Candle) -> None:
         return
     draft.tell(candle)
     seen = len(draft.frames)
-    decide_candle(draft, candle)
+    decide_candle(draft, candle, premiums)
     if state.trading is not None:
         consider_all(draft, [frame.body for frame in draft.frames[seen:] if isinstance(frame.body, Signal)])
     if candle.closed_at >= draft.at - timedelta(minutes=1):

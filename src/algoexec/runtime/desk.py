@@ -33,6 +33,7 @@ from algoexec.ports.feed import (
 )
 from algoexec.ports.market_data import MarketData
 from algoexec.runtime.chain_poller import ChainPoller
+from algoexec.runtime.marks import premiums
 from algoexec.runtime.minutes import Minutes, milliseconds
 from algoexec.runtime.waiting import insist
 
@@ -235,8 +236,10 @@ class MarketDesk:
         self._tell(self._feed_changed)
 
     def _deliver(self, settled: Settled) -> None:
+        options = [key for key, by in self._wanted.items() if self not in by]
+        costs = premiums(self.quotes, options, self._clock.now()) if settled.candles else ()
         for candle in settled.candles:
-            self._tell(CandleClosed(candle=candle))
+            self._tell(CandleClosed(candle=candle, premiums=costs))
         if settled.repairs:
             self._tell(CandlesRepaired(candles=settled.repairs))
 

@@ -1,16 +1,28 @@
 """What a session is shown of prices while it wants, holds or works something."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
 
 from algoexec.domain.calendar import IST
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import Quote
+from algoexec.domain.options import Premium
 from algoexec.engine.events import Marked
 from algoexec.engine.state import EngineState
 from algoexec.engine.trading.marks import OptionMark, index_mark, option_mark
 
+_PREMIUM_MAX_AGE_S: Final = 60.0
+"""Told in the minute that is decided on; what is bought in the end is bought by a quote of seconds."""
+
 type Quotes = Mapping[InstrumentKey, Quote]
+
+
+def premiums(quotes: Quotes, options: Iterable[InstrumentKey], at: datetime) -> tuple[Premium, ...]:
+    """Return what options cost at the market time `at`; one of which nothing was told for a minute is left out."""
+    marks = ((option, option_mark(quotes.get(option))) for option in options)
+    prices = ((option, mark.cost(at, _PREMIUM_MAX_AGE_S)) for option, mark in marks)
+    return tuple(Premium(option, price) for option, price in prices if price is not None)
 
 
 def marked(quotes: Quotes, underlying: InstrumentKey, option: InstrumentKey) -> Marked:

@@ -1,11 +1,13 @@
 """Sessions at a simulator that plays: their beginning, their tokens, their venue."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from algoexec.adapters.memory import MemoryStores
+from algoexec.domain.charges import breakeven_points
 from algoexec.domain.errors import BrokerUnavailable, TokenRefused
 from algoexec.engine.effects import Status
 from algoexec.engine.events import CandleClosed
@@ -21,6 +23,7 @@ from tests.integration.runtime.trading import (
     has_candles,
     live,
     reaches,
+    said,
     simulator,
     trading,
     until,
@@ -215,3 +218,19 @@ async def test_before_the_market_wakes_it_is_scheduled_and_then_it_starts() -> N
         await reaches(registry, session, Status.WARMING_UP)
         await has_candles(registry, session, 1)
     await folds(stores)
+
+
+async def test_a_session_that_trades_nothing_says_what_a_trade_would_have_to_gain() -> None:
+    stores = MemoryStores()
+    async with simulator("09:40", speed=120.0) as broker, trading(stores, broker.url) as registry:
+        session = await create(registry)
+        state = await has_candles(registry, session, 60)
+        signals = [one for one in await said(stores, session) if one.decided_at - one.at < timedelta(seconds=5)]
+    assert len(signals) > 3
+    assert state.contracts is not None
+    lots = {option.key: option.lot for option in state.contracts.options}
+    for signal in signals:
+        assert signal.instrument is not None
+        assert signal.premium is not None, "the options near the money are followed in every mode"
+        lot = lots[signal.instrument]
+        assert signal.breakeven_points == breakeven_points(on=state.day.date, premium=signal.premium, units=lot)

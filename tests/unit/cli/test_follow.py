@@ -1,4 +1,4 @@
-"""What `make run` prints of orders."""
+"""What `make run` prints of signals and orders."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ import orjson
 import pytest
 
 from algoexec.cli.follow import lines
-from algoexec.engine.effects import Frame, OrderNews
+from algoexec.engine.effects import Frame, FrameBody, OrderNews
 from algoexec.runtime.wire import encode
-from tests.contract.given import minute
+from tests.contract.given import minute, signal
 from tests.contract.given_trading import offer, order, refusal
 
 
-def printed(body: OrderNews) -> list[str]:
+def printed(body: FrameBody) -> list[str]:
     frame = Frame(number=1, at=minute(0), body=body)
     return list(lines(orjson.loads(encode("s1", frame).head + "}")))
 
@@ -30,3 +30,14 @@ def printed(body: OrderNews) -> list[str]:
 )  # fmt: skip
 def test_an_order_is_a_line(body: OrderNews, line: str) -> None:
     assert printed(body) == [line]
+
+
+@pytest.mark.parametrize(
+    ("premium", "points", "rest"),
+    [(None, None, ""), (212.3, 1.86, "  premium 212.30 breaks even at +1.86")],
+)
+def test_a_signal_says_what_it_costs(premium: float | None, points: float | None, rest: str) -> None:
+    [line] = printed(replace(signal("s1-1-0", 0), premium=premium, breakeven_points=points))
+    assert (
+        line == f"09:30:00  SIGNAL     BUY_CALL HAMMER               at 51050.25  stop 50948.15  target 51254.45{rest}"
+    )

@@ -13,6 +13,7 @@ from algoexec.domain.charges import (
     BROKERAGE,
     Charges,
     Derivative,
+    breakeven_points,
     charges_of_exercise,
     charges_of_order,
     charges_of_square_off,
@@ -208,3 +209,37 @@ def test_charges_add_up_in_any_order(a: Charges, b: Charges, c: Charges) -> None
     assert a + Charges() == a
     assert (a + b).approximate == (a.approximate or b.approximate)
     assert all(items(a + b)[name] == items(a)[name] + items(b)[name] for name in ITEMS)
+
+
+# --- breaking even ------------------------------------------------------------------------------------------------
+
+
+def test_a_lot_of_35_at_212_rupees_30_must_gain_1_rupee_86() -> None:
+    # Brokerage 40, exchange 5.30, IPFT and SEBI 0.02, GST 8.16, STT 11.24, stamp 0.22: Rs 64.94 on 35 units.
+    assert breakeven_points(on=NOVEMBER, premium=212.3, units=35) == 1.86
+    assert breakeven_points(on=NOVEMBER, premium=212.3, units=350) == 0.64
+    assert breakeven_points(on=NOVEMBER, premium=212.3, units=35, brokerage=0) == 0.51
+
+
+def net(on: date, paid: int, move: int, units: int, brokerage: int) -> int:
+    """Return what is left, in paise, of buying at `paid` paise and selling after a move."""
+    bought, sold = (
+        charges_of_order(on=on, kind=OPTION, side=side, turnover=price * units, brokerage=brokerage)
+        for side, price in ((Side.BUY, paid), (Side.SELL, paid + move))
+    )
+    return move * units - (bought + sold).total
+
+
+@given(DAYS, st.integers(1, 500_000), st.integers(1, 3_000), st.integers(0, 100_00))
+def test_it_is_the_least_move_that_loses_nothing(on: date, paid: int, units: int, brokerage: int) -> None:
+    points = breakeven_points(on=on, premium=paid / 100, units=units, brokerage=brokerage)
+    move = round(points * 100)
+    assert points == move / 100 >= 0
+    assert net(on, paid, move, units, brokerage) >= 0
+    assert move == 0 or net(on, paid, move - 1, units, brokerage) < 0
+
+
+@pytest.mark.parametrize(("premium", "units"), [(0.0, 35), (0.004, 35), (-1.0, 35), (212.3, 0), (212.3, -35)])
+def test_what_is_not_bought_breaks_even_nowhere(premium: float, units: int) -> None:
+    with pytest.raises(ValueError, match="cost nothing"):
+        breakeven_points(on=NOVEMBER, premium=premium, units=units)

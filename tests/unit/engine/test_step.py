@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from algoexec.adapters.history.day_folder import read_day
 from algoexec.backtest.day import events_of
 from algoexec.domain.calendar import TradingDay, ist, regular_session
+from algoexec.domain.charges import breakeven_points
 from algoexec.domain.errors import DomainError
 from algoexec.domain.instruments import InstrumentKey
 from algoexec.domain.market import MINUTE, Candle, Provenance
-from algoexec.domain.options import PcrReading
+from algoexec.domain.options import PcrReading, Premium
 from algoexec.domain.signals import Pattern, PcrQuality, Reason, Signal, VwapBasis
 from algoexec.engine.effects import Alert, Frame, SessionChanged, Status, Subscribe, Unsubscribe
 from algoexec.engine.events import (
@@ -42,11 +43,13 @@ from algoexec.engine.events import (
 from algoexec.engine.signals import pcr_at
 from algoexec.engine.state import EngineState
 from algoexec.engine.step import DAY_END_GRACE, WAKE_BEFORE_OPEN, changes, next_deadline, step
+from algoexec.engine.trading.rules import TradeRules
 from algoexec.engine.transition import Transition
 from algoexec.strategy.decision import Ledger
 from algoexec.strategy.parameters import Parameters
 from tests import strategies
 from tests.strategies import DAY, candle, clock, contracts, created, reading
+from tests.unit.engine.trading.driver import CALL, READY, UP, ready
 
 SESSION: Final = regular_session(DAY)
 OPEN: Final = SESSION.opens_at
@@ -555,6 +558,34 @@ def test_a_late_candle_is_decided_with_the_reading_of_its_time() -> None:
     session.meet(ChainPolled(reading=reading(ist(DAY, time(9, 35, 31)), 0.2)))
     (signal,) = signals_in(session.meet(CandleClosed(candle=BREAKOUT), ist(DAY, time(9, 36))).frames)
     assert (signal.pcr, signal.reason) == (1.0, None)
+
+
+def test_a_signal_says_what_its_option_must_gain() -> None:
+    session = running()
+    session.close(opening())
+    premiums = (Premium(InstrumentKey("PUT 50000"), 99.0), Premium(CALL, 212.3))
+    (signal,) = signals_in(session.meet(CandleClosed(candle=BREAKOUT, premiums=premiums)).frames)
+    assert signal.instrument == CALL
+    assert (signal.premium, signal.breakeven_points) == (212.3, breakeven_points(on=DAY, premium=212.3, units=30))
+
+
+def test_where_it_trades_it_counts_with_the_sessions_own_brokerage() -> None:
+    session = ready(TradeRules(brokerage=0))
+    minute = candle(READY, UP, None)
+    session.meet_at(minute.closed_at, CandleClosed(candle=minute, premiums=(Premium(CALL, 212.3),)))
+    (signal,) = session.told(Signal)
+    assert signal.breakeven_points == breakeven_points(on=DAY, premium=212.3, units=30, brokerage=0)
+
+
+@pytest.mark.parametrize(
+    "premiums",
+    [(), (Premium(InstrumentKey("CALL 50100"), 250.0),), *((Premium(CALL, price),) for price in (0.0, 0.004, -1.0))],
+)
+def test_without_a_price_of_its_option_nobody_knows_what_it_must_gain(premiums: tuple[Premium, ...]) -> None:
+    session = running()
+    session.close(opening())
+    (signal,) = signals_in(session.meet(CandleClosed(candle=BREAKOUT, premiums=premiums)).frames)
+    assert (signal.premium, signal.breakeven_points) == (None, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.none() | st.floats(0, 3)), max_size=12))

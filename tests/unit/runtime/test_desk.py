@@ -10,7 +10,8 @@ import pytest
 from algoexec.domain.calendar import ist
 from algoexec.domain.errors import BrokerRefused, BrokerUnavailable, DecodeError, RateLimited, TokenRefused
 from algoexec.domain.instruments import BANK_NIFTY, InstrumentKey
-from algoexec.domain.market import Candle, Provenance, Quote
+from algoexec.domain.market import Book, Candle, Provenance, Quote
+from algoexec.domain.options import Premium
 from algoexec.engine.events import CandleClosed, CandlesRepaired, ChainPolled, FeedChanged, FeedStatus
 from algoexec.ports.feed import FeedConnected, FeedLost, FeedTokenRefused, QuotesChanged
 from algoexec.runtime.desk import MarketDesk, Opened
@@ -527,3 +528,32 @@ async def test_late_ticks_are_counted() -> None:
         world.feed.say(frame(FIRST * 60 + 30, 51_000.0, 5))
         await rest()
         assert world.desk.late_ticks == 2
+
+
+@warped
+async def test_a_candle_comes_with_what_the_options_cost_then() -> None:
+    world = World()
+    async with running(world):
+        listener = await world.listener()
+        await world.desk.subscribe(listener, OPTION)
+        world.feed.say(FeedConnected())
+        await world.play(0, 2)
+        await at(3, 30)
+        now, old = ((FIRST + n) * 60_000 + 29_000 for n in (3, 2))
+        book = Book(bid=100.0, ask=100.5)
+        quotes = (
+            Quote(OPTION[0], now, price=100.0, traded_at=now, told_book=book),
+            Quote(OPTION[1], now, price=90.0, traded_at=now),
+            Quote(OPTION[2], now, price=80.0, traded_at=now, told_book=Book(bid=81.0, ask=79.0)),
+            Quote(OPTION[3], old, price=70.0, traded_at=old, told_book=book),
+            Quote(OPTION[4], now, told_book=Book(bid=60.0)),
+        )
+        world.feed.say(QuotesChanged(now, quotes))
+        await rest()
+        await world.play(3, 3)
+    assert minutes(closed(listener)) == [0, 1, 2, 3]
+    assert listener.of(CandleClosed)[-1].premiums == (
+        Premium(OPTION[0], 100.5),
+        Premium(OPTION[1], 90.0),
+        Premium(OPTION[2], 80.0),
+    ), "the ask, or else the last price; what is a minute old says nothing"

@@ -71,6 +71,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "expires_at": "2026-11-23T04:17:00Z",
     "lock_until": "2026-11-23T04:21:00Z",
     "reason": None,
+    "premium": 212.3,
+    "breakeven_points": 1.86,
 }
 
 _OUTCOME: Final[dict[str, Any]] = {
@@ -115,6 +117,14 @@ class CandidateOut(BaseModel):
     expires_at: datetime = Field(description="Not to be acted on from here on, UTC.")
     lock_until: datetime | None = Field(description="No other signal before this, UTC; null on a rejection.")
     reason: Reason | None = Field(description="Why it was rejected; null on a signal.")
+    premium: float | None = Field(
+        description="Rupees a unit: what was asked for the instrument at `decided_at`, else last paid; null when no "
+        "price of the last minute is known."
+    )
+    breakeven_points: float | None = Field(
+        description="Rupees a unit by which the premium must rise until one lot, bought at `premium`, is flat after "
+        "all charges; of more lots less is enough. null with `premium`."
+    )
 
     @classmethod
     def of(cls, stored: StoredSignal) -> Self:

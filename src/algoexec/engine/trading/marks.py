@@ -26,6 +26,12 @@ class OptionMark:
             return None
         return (self.bid, self.ask) if 0 < self.bid < self.ask else None
 
+    def cost(self, at: datetime, max_age_s: float) -> float | None:
+        """Return what it could be bought for: the ask, else a recent last price, else None."""
+        book = self.fresh_book(at, max_age_s)
+        price = book[1] if book is not None else self.last if _is_recent(self.traded_at, at, max_age_s) else None
+        return price or None
+
     def value(self, at: datetime, max_age_s: float) -> float | None:
         """Return what it could be sold for: the bid, else a recent last price, else None (strategy.md §8)."""
         is_crossed = self.bid is not None and self.ask is not None and self.bid > self.ask
