@@ -94,6 +94,7 @@ async def test_rejected_it_is_dropped_in_the_callers_name() -> None:
             assert declined.by in caller
             assert declined.by in answer.json()["message"]
             at.quote()
+            await becomes(asha, at, "REFUSED")
             [row] = await rows(asha, at)
             assert [step["phase"] for step in row["history"]] == ["AWAITING_APPROVAL", "REFUSED"]
             assert at.service.venue.placed == []
@@ -112,7 +113,7 @@ async def test_others_do_not_learn_of_it() -> None:
             for word in ("approve", "reject"):
                 problem(await other.post(f"{at.path}/{word}"), 404, "order-not-found")
                 problem(await reader.post(f"{at.path}/{word}"), 403, "forbidden")
-            assert (await reader.get(at.path)).json()["phase"] == "AWAITING_APPROVAL"
+            await becomes(reader, at, "AWAITING_APPROVAL")
 
 
 async def test_real_money_is_approved_by_who_may_trade_live() -> None:

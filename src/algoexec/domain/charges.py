@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, floor
+from math import floor
 from typing import Final
 
 from algoexec.domain.orders import Side
@@ -115,12 +115,11 @@ def breakeven_points(*, on: date, premium: float, units: int, brokerage: int = B
     def charges(side: Side, price: int) -> Charges:
         return charges_of_order(on=on, kind=Derivative.OPTION, side=side, turnover=price * units, brokerage=brokerage)
 
-    bought, sold = charges(Side.BUY, paid), charges(Side.SELL, paid)
-    # Charges are a fee and a rate: each paisa that the premium rises brings itself less that rate.
-    of_a_paisa = (charges(Side.SELL, paid + 1).exact - sold.exact) / units
-    move = ceil((bought + sold).exact / (units * (1 - of_a_paisa))) - 1
-    while move * units < (bought + charges(Side.SELL, paid + move)).total:  # twice at most: the total is rounded
-        move += 1
+    bought = charges(Side.BUY, paid)
+    move = (bought + charges(Side.SELL, paid)).total // units
+    while move * units < (bought + charges(Side.SELL, paid + move)).total:
+        move += 1  # a few times: the dearer it is sold, the more that costs, but little of what it brings
+    return move / 100
     return move / 100
 
 
