@@ -120,7 +120,6 @@ def breakeven_points(*, on: date, premium: float, units: int, brokerage: int = B
     while move * units < (bought + charges(Side.SELL, paid + move)).total:
         move += 1  # a few times: the dearer it is sold, the more that costs, but little of what it brings
     return move / 100
-    return move / 100
 
 
 def charges_of_exercise(*, on: date, value: int) -> Charges:
