@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from algoexec.cli import keys, recorded, service, sweep
+from algoexec.cli import analysers, keys, recorded, service, sweep
 from algoexec.cli.backtest import backtest
 from algoexec.cli.doctor import doctor
 from algoexec.cli.replay import replay
@@ -32,8 +32,8 @@ app.command("signals")(recorded.signals)
 app.command("backtest")(backtest)
 app.command("sweep")(sweep.sweep)
 app.command("walkforward")(sweep.walkforward)
-app.command("lookahead")(sweep.lookahead)
-app.command("warmup")(sweep.warmup)
+app.command("lookahead")(analysers.lookahead)
+app.command("warmup")(analysers.warmup)
 app.command("replay")(replay)
 app.command("migrate")(service.migrate)
 app.command("openapi")(service.openapi)

@@ -1,4 +1,4 @@
-"""`algoexec sweep`, `walkforward`, `lookahead`, `warmup`: which settings are best, and whether to believe it."""
+"""`algoexec sweep` and `walkforward`: which settings are best, and whether to believe it."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -22,9 +22,9 @@ from algoexec.cli.backtest import (
     To,
     Zone,
     date_of,
-    read_options,
 )
-from algoexec.domain.errors import BadRecording, DomainError
+from algoexec.cli.years import Files, Refusing, history_of
+from algoexec.domain.errors import DomainError
 
 if TYPE_CHECKING:
     from algoexec.adapters.history.years import History
@@ -48,12 +48,7 @@ SweepOut = Annotated[Path, typer.Option("--out", help="Folder of results; the sa
 Known = Annotated[int, typer.Option("--train", min=2, help="Days by which is chosen.")]
 Unseen = Annotated[int, typer.Option("--test", min=1, help="Days after them on which the choice is tried.")]
 Anchored = Annotated[bool, typer.Option("--anchored", help="Choose by all days so far.")]
-Cuts = Annotated[int, typer.Option("--cuts", min=1, max=374, help="At so many candles each day is cut off.")]
-MostDays = Annotated[int, typer.Option("--days", min=1, help="Look at so many days, evenly chosen.")]
-Reference = Annotated[int, typer.Option("--reference", min=2, help="Days of past that count as well warmed.")]
-
-_BEST: int = 10
-_LATE = (15, 30, 60, 120)
+_BEST: Final = 10
 
 
 def sweep(
@@ -82,9 +77,9 @@ def sweep(
     from algoexec.backtest.sweep.page import sweep_page
     from algoexec.backtest.sweep.sweeping import doubts_of
 
-    with _Refusing("sweep"):
+    with Refusing("sweep"):
         files = (index, futures or [], chain or [], options or [])
-        history = _history(files, zone, stamps, skip_bad_rows=skip_bad_rows)
+        history = history_of(files, zone, stamps, skip_bad_rows=skip_bad_rows)
         work = _work(history, vary, settings or [], rank, date_of(begins), date_of(ends))
         found, contradictory, is_whole = _swept(work, files, settings or [], out, trials, seed, jobs)
         doubts = doubts_of(work.space, found, work.rank)
@@ -125,9 +120,9 @@ def walkforward(
     from algoexec.backtest.sweep.page import walk_page
     from algoexec.backtest.sweep.walk import walked
 
-    with _Refusing("walkforward"):
+    with Refusing("walkforward"):
         files = (index, futures or [], chain or [], options or [])
-        history = _history(files, zone, stamps, skip_bad_rows=skip_bad_rows)
+        history = history_of(files, zone, stamps, skip_bad_rows=skip_bad_rows)
         work = _work(history, vary, settings or [], rank, date_of(begins), date_of(ends))
         if len(work.dates()) < train + test:
             raise DomainError(f"{len(work.dates())} days are too few to choose by {train} and try on {test}")
@@ -143,124 +138,6 @@ def walkforward(
         typer.echo(sentence)
     typer.echo(f"{word}. {why}")
     typer.echo(f"written to {out}/: walkforward.html, results.jsonl")
-
-
-def lookahead(
-    index: Index,
-    futures: Futures = None,
-    chain: Chain = None,
-    begins: From = None,
-    ends: To = None,
-    settings: Set = None,
-    days: MostDays = 20,
-    cuts: Cuts = 6,
-    zone: Zone = "Asia/Kolkata",
-    stamps: Stamps = "start",
-    skip_bad_rows: Skip = False,
-) -> None:
-    """Cut days off at some candle: what was said until then must not change.
-
-    Status 1 when something knew the future.
-    """
-    from algoexec.backtest.sweep.leaks import TELLERS, look_ahead
-    from algoexec.engine.candles import HISTORY_DAYS
-
-    is_clean = True
-    with _Refusing("lookahead"):
-        history = _history((index, futures or [], chain or [], []), zone, stamps, skip_bad_rows=skip_bad_rows)
-        plan = _plan(settings or [])
-        dates = history.dates()
-        some = _evenly(_between(dates, date_of(begins), date_of(ends)), days)
-        read = [
-            (history.day(on), [history.day(d) for d in dates[max(0, dates.index(on) - HISTORY_DAYS) : dates.index(on)]])
-            for on in some
-        ]
-        for name, tell in TELLERS.items():
-            found = look_ahead(read, plan.parameters, tell, cuts=cuts)
-            is_clean = is_clean and not found.leaks
-            typer.echo(f"{name}: {found.verdict()}")
-            for leak in found.leaks[:_BEST]:
-                typer.echo(f"  {leak.at:%Y-%m-%d %H:%M} UTC, cut after candle {leak.cut}: {leak.what}")
-    raise typer.Exit(0 if is_clean else 1)
-
-
-def warmup(
-    index: Index,
-    futures: Futures = None,
-    chain: Chain = None,
-    begins: From = None,
-    ends: To = None,
-    settings: Set = None,
-    days: MostDays = 60,
-    reference: Reference = 10,
-    zone: Zone = "Asia/Kolkata",
-    stamps: Stamps = "start",
-    skip_bad_rows: Skip = False,
-) -> None:
-    """Begin the same days with less past: from when on are the signals the same?
-
-    Status 1 when sessions are warmed by too little.
-    """
-    from algoexec.backtest.sweep.leaks import warm_up
-    from algoexec.engine.candles import HISTORY_DAYS
-
-    with _Refusing("warmup"):
-        history = _history((index, futures or [], chain or [], []), zone, stamps, skip_bad_rows=skip_bad_rows)
-        plan = _plan(settings or [])
-        wanted = _between(history.dates(), date_of(begins), date_of(ends))[: days + reference]
-        if len(wanted) <= reference:
-            raise DomainError(f"{len(wanted)} days are too few: {reference} warm the reference")
-        found = warm_up([history.day(on) for on in wanted], plan.parameters, reference=reference, late=_LATE)
-    typer.echo("days of past   days with other signals   settled after   means apart   equal to the bit")
-    for one in found.by_days:
-        typer.echo(f"{one.past:12}   {_cells(one.wrong, one.days, one.settled, one.levels, is_equal=one.is_equal)}")
-    typer.echo("begun late, without past, by minutes")
-    for one in found.by_minutes:
-        typer.echo(f"{one.past:12}   {_cells(one.wrong, one.days, one.settled, one.levels, is_equal=one.is_equal)}")
-    typer.echo(found.verdict(HISTORY_DAYS))
-    needed = found.needed()
-    raise typer.Exit(0 if needed is not None and needed <= HISTORY_DAYS else 1)
-
-
-def _cells(wrong: int, days: int, settled: float, apart: float, *, is_equal: bool) -> str:
-    after = f"{settled:.0f} candles" if wrong else "–"
-    return f"{f'{wrong} of {days}':>23}   {after:>13}   {apart:8.4f} pt   {'yes' if is_equal else 'no'}"
-
-
-class _Refusing:
-    """Turns what a person has to put right into a sentence and status 2."""
-
-    def __init__(self, command: str) -> None:
-        self._command = command
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        from algoexec.cli.plan import BadSetting
-
-        if isinstance(error, BadRecording | DomainError | BadSetting | OSError):
-            _refuse(f"algoexec {self._command}: {error}")
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
-
-
-type _Files = tuple[Sequence[Path], Sequence[Path], Sequence[Path], Sequence[Path]]
-
-
-def _history(files: _Files, zone: str, stamps: str, *, skip_bad_rows: bool) -> "History":
-    from algoexec.adapters.history.years import read_history
-
-    return read_history(*files, options=read_options(zone, stamps, skip_bad_rows=skip_bad_rows))
-
-
-def _plan(settings: Sequence[str]) -> "Plan":
-    from algoexec.cli.plan import plan_of
-
-    return plan_of(settings)
 
 
 def _work(
@@ -309,7 +186,7 @@ def _require_one_plan(work: "Work") -> None:
 
 def _swept(
     work: "Work",
-    files: _Files,
+    files: Files,
     settings: Sequence[str],
     out: Path,
     trials: int | None,
@@ -419,17 +296,6 @@ def _print_ranking(found: Sequence["Trial"]) -> None:
     for trial in found[:_BEST]:
         table.add_row(*map(str, trial.values.values()), *figures(trial))
     Console(soft_wrap=True).print(table)
-
-
-def _between(dates: Sequence[date], begins: date | None, ends: date | None) -> list[date]:
-    found = [on for on in dates if (begins is None or on >= begins) and (ends is None or on <= ends)]
-    if not found:
-        raise DomainError(f"there is no such day: the index has days from {dates[0]} to {dates[-1]}")
-    return found
-
-
-def _evenly(dates: Sequence[date], count: int) -> list[date]:
-    return sorted({dates[len(dates) * n // count] for n in range(count)})
 
 
 def _write(path: Path, text: str) -> None:
