@@ -1,10 +1,11 @@
 """Day folders to play: the recorded ones where they are present, else one made of the generated day."""
 
 import csv
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
-from algoexec.domain.calendar import IST
+from algoexec.domain.calendar import IST, ist
 from algoexec.domain.instruments import OptionType
 from algoexec.domain.market import Bar
 from algoexec.simulation.generated import generated_day
@@ -31,6 +32,29 @@ def write_generated_day(folder: Path) -> Path:
                 rows.writerow([at.astimezone(IST).isoformat(), option.expiry, option.strike, kind, interest])
             at += SNAPSHOT_EVERY
     return folder
+
+
+def write_swinging_day(folder: Path, since: time) -> Path:
+    """Write the generated day, but from the time `since` (IST) on it goes far up and then farther down.
+
+    Whichever option is held then falls: a put at once, a call some minutes later.
+    """
+    day = generated_day()
+    write_generated_day(folder)
+    first = round(ist(day.date, since).timestamp()) // 60
+    write_bars(folder / "index_1m.csv", _swinging(day.index, first))
+    write_bars(folder / "futures_1m.csv", _swinging(day.futures[0].bars, first))
+    return folder
+
+
+def _swinging(bars: Sequence[Bar], first: int) -> tuple[Bar, ...]:
+    swung = [bar for bar in bars if bar.minute < first]
+    for bar in bars[len(swung) :]:
+        opened = swung[-1].close
+        minutes = bar.minute - first
+        closed = opened + (40.0 if minutes < 8 else -60.0 if minutes < 24 else 0.0)
+        swung.append(bar._replace(open=opened, high=max(opened, closed), low=min(opened, closed), close=closed))
+    return tuple(swung)
 
 
 def write_bars(path: Path, bars: tuple[Bar, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from algoexec.domain.orders import Side
 from algoexec.engine.effects import ModifyOrder
 from algoexec.engine.events import Mode
 from tests.e2e.books import books_agree, flat_and_over
+from tests.e2e.days import write_swinging_day
 from tests.e2e.stack import Exchange, all_pages, begin, service, simulator
 from tests.e2e.test_kills import TRADING
 from tests.e2e.test_trading import FAULTS, SPEED, must_be_sound
@@ -17,12 +19,12 @@ from tests.e2e.trading import RULES, Traded, simulated, trade_at
 
 PROTECTED = replace(RULES, protective_order=True)
 CLOSE_BY = {**TRADING, "protective_order": True, "premium_stop_pct": 1.0}
-"""A stop that the premium reaches within minutes."""
+"""A stop that the premium reaches soon, once the market turns."""
 
 
 async def stop_rests(exchange: Exchange) -> None:
     """Return once a stop of ours rests at the exchange."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(200):
         while True:
             book = await exchange.book("trader")
             if any(order["status"] == "trigger pending" for order in book["orders"]):
@@ -32,14 +34,15 @@ async def stop_rests(exchange: Exchange) -> None:
 
 async def nothing_is_held(exchange: Exchange) -> None:
     """Return once the exchange has sold what was held."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(200):
         while any(position["net"] for position in (await exchange.book("trader"))["positions"]):  # noqa: ASYNC110 - one can only ask again
             await asyncio.sleep(0.1)
 
 
 @pytest.mark.timeout(400)
 async def test_a_stop_is_hit_while_the_service_is_dead_and_the_exchange_sells(tmp_path: Path) -> None:
-    with simulator("--at=09:31", "--speed=20", "--paced") as broker:
+    day = write_swinging_day(tmp_path / "day", time(9, 45))
+    with simulator(f"--day={day}", "--at=09:31", "--speed=20", "--paced") as broker:
         async with Exchange(broker.url) as exchange, service(tmp_path, broker.url) as running:
             session = await begin(running, mode="live", config={"trading": CLOSE_BY})
             await stop_rests(exchange)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -109,8 +109,12 @@ async def trade_at(
     rules: TradeRules = RULES,
     stores: MemoryStores | None = None,
     egress: Egress = DIRECT,
+    meanwhile: Callable[[Registry, str], Awaitable[None]] | None = None,
 ) -> Traded:
-    """Trade from where the simulator stands until the market time `until`, then get flat and stop."""
+    """Trade from where the simulator stands until the market time `until`, then get flat and stop.
+
+    `meanwhile` is given the registry and the session once that has begun, and waited for.
+    """
     venue = SimulatorVenue(running.url)
     await venue.name()
     venue.clock.start()
@@ -128,6 +132,8 @@ async def trade_at(
     try:
         async with registry.running():
             session_id = await _begun(registry, mode, rules, egress)
+            if meanwhile is not None:
+                await meanwhile(registry, session_id)
             end = ist(running.broker.exchange.day.date, time.fromisoformat(until))
             await venue.clock.wait_until(end)
             await registry.stop(session_id, flatten=True)

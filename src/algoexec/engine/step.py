@@ -151,10 +151,7 @@ def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat 
         case FeedChanged(status=status, detail=detail):
             _change_feed(draft, status, detail)
         case TokenRejected(detail=detail):
-            draft.move_to(Status.NEEDS_TOKEN, detail)
-            forbid_entries(draft, Refused(Refusal.NEEDS_TOKEN, detail))
-            if held_options(draft.state):
-                draft.alert(Severity.CRITICAL, "POSITION_UNWATCHED", f"The broker refuses the access token: {detail}")
+            _lose_token(draft, detail)
         case TokenReplaced():
             if draft.state.status is Status.NEEDS_TOKEN:
                 draft.move_to(_status_now(draft.state))
@@ -178,6 +175,18 @@ def _apply(draft: Draft, event: SessionEvent) -> None:  # noqa: C901 - one flat 
             raise DomainError("a session is created once")
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _lose_token(draft: Draft, detail: str) -> None:
+    """Begin nothing any more. An open feed may outlive its token: then stops are still watched."""
+    is_news = draft.state.status is not Status.NEEDS_TOKEN
+    draft.move_to(Status.NEEDS_TOKEN, detail)
+    forbid_entries(draft, Refused(Refusal.NEEDS_TOKEN, detail))
+    if is_news and held_options(draft.state):
+        is_watched = draft.state.feed is FeedStatus.CONNECTED
+        code = "EXITS_WAIT" if is_watched else "POSITION_UNWATCHED"
+        what = "stops are watched, and what is to be sold waits for a new one" if is_watched else "no price comes"
+        draft.alert(Severity.CRITICAL, code, f"The broker refuses the access token ({detail}); {what}")
 
 
 def _prepare_day(draft: Draft, contracts: Contracts) -> None:
@@ -287,6 +296,10 @@ def _change_feed(draft: Draft, status: FeedStatus, detail: str) -> None:
     if status is FeedStatus.FEED_TAKEN:
         draft.alert(Severity.WARNING, "FEED_TAKEN", f"Another program holds the broker's feed connection: {detail}")
     elif status is FeedStatus.LOST and was is FeedStatus.CONNECTED:
+        if held_options(draft.state) and draft.state.status is Status.NEEDS_TOKEN:
+            text = f"No price comes any more until a new access token is handed in: {detail}"
+            draft.alert(Severity.CRITICAL, "POSITION_UNWATCHED", text)
+            return
         severity = Severity.CRITICAL if held_options(draft.state) else Severity.WARNING
         draft.alert(severity, "FEED_LOST", f"The market feed was lost and is being reconnected: {detail}")
 

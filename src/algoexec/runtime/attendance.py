@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from algoexec.domain.errors import DecodeError, StoreUnavailable
 from algoexec.engine.effects import Status
-from algoexec.engine.events import DayPrepared, Event, TokenRejected, WarmedUp
+from algoexec.engine.events import DayPrepared, DeadlinePassed, Event, FeedChanged, FeedStatus, TokenRejected, WarmedUp
 from algoexec.engine.state import EngineState
+from algoexec.engine.trading.flow import held_options
 from algoexec.engine.transition import Transition
 from algoexec.ports.credentials import AccessToken
 from algoexec.ports.egress import Egress, ProxyNotAllowed
@@ -68,9 +69,19 @@ class Attendance:
                 has_failed = desk.closed.is_set() and desk.refusal is None
             if has_failed:
                 await asyncio.sleep(_OPEN_AGAIN_AFTER_S)
-            # Else a new one may have been handed in before this one was refused.
-            if desk.refusal is not None and await self._token() in (token, None):
-                await self._session.ask(TokenRejected(detail=desk.refusal))
+            await self._take_refusal(desk, token)
+            if self._is_watching():
+                await self._session.ask(FeedChanged(status=FeedStatus.LOST, detail="its token is refused"))
+
+    async def _take_refusal(self, desk: MarketDesk, token: AccessToken) -> None:
+        """Say that a new token is needed, if this one was refused: a new one may have been handed in before."""
+        if desk.refusal is not None and await self._token() in (token, None):
+            await self._session.ask(TokenRejected(detail=desk.refusal))
+
+    def _is_watching(self) -> bool:
+        """Whether all that keeps the session at its desk is what it holds: its token is dead."""
+        state = self._session.state
+        return state.status is Status.NEEDS_TOKEN and bool(held_options(state))
 
     async def _token(self) -> AccessToken | None:
         for pause in backoff(0.5, 5.0):
@@ -100,26 +111,36 @@ class Attendance:
         raise AssertionError("backoff never ends")
 
     async def _stay_at(self, desk: MarketDesk, token: AccessToken) -> None:
-        leave = asyncio.ensure_future(self._session.changed.until(lambda: self._session.state.status not in _MARKET))
+        """Work at a desk until it closes or the session leaves the market.
+
+        A dead token alone is no reason to go while something is held and its price still comes.
+        """
+        changed = self._session.changed
+        left = asyncio.ensure_future(changed.until(lambda: self._session.state.status not in _MARKET))
         work = asyncio.ensure_future(self._work_at(desk, token))
+        refused = asyncio.ensure_future(desk.refused.wait())
         closed = asyncio.ensure_future(desk.closed.wait())
+        waiting: list[asyncio.Future[Any]] = [left, work, refused, closed]
         try:
-            await asyncio.wait((leave, closed, work), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-            await asyncio.wait((leave, closed), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((left, refused, closed, work), return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not work.result():
+                await asyncio.wait((left, refused, closed), return_when=asyncio.FIRST_COMPLETED)
+            await self._take_refusal(desk, token)
+            freed = asyncio.ensure_future(changed.until(lambda: not self._is_watching()))
+            waiting.append(freed)
+            await asyncio.wait((freed, closed), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (leave, work, closed):
+            for task in waiting:
                 task.cancel()
-            await asyncio.wait((leave, work, closed))
+            await asyncio.wait(waiting)
             self.desk = None
             await desk.detach(self._session)
 
-    async def _work_at(self, desk: MarketDesk, token: AccessToken) -> None:
-        """Bring the session up to what the desk knows, let it listen, and trade."""
+    async def _work_at(self, desk: MarketDesk, token: AccessToken) -> bool:
+        """Bring the session up to what the desk knows, let it listen, and trade; return whether it had to stop that."""
         opened = await desk.opened()
         if opened is None:
-            return
+            return False
         if self._session.state.contracts is None:
             await self._session.ask(DayPrepared(contracts=opened.contracts))
         if not self._session.state.warm:
@@ -128,8 +149,11 @@ class Attendance:
         self.desk = desk
         await desk.subscribe(self._session, self._session.state.tracked)
         desk.attach(self._session, opened)
-        if self._session.state.trading is not None:
-            await self._trade(desk, token)
+        if self._session.state.trading is None:
+            return False
+        await self._trade(desk, token)
+        await self._session.ask(DeadlinePassed())  # what it told at last has been taken in then
+        return True
 
     async def _trade(self, desk: MarketDesk, token: AccessToken) -> None:
         """Sit at the session's account until cancelled, or until the broker refuses the token."""

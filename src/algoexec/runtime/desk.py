@@ -1,11 +1,11 @@
 """Market data of one credential and day, fetched and built once and shared by its sessions."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from algoexec.domain.calendar import Calendar, TradingDay
 from algoexec.domain.errors import TokenRefused
@@ -76,7 +76,9 @@ class MarketDesk:
         self._feed_changed = FeedChanged(status=FeedStatus.CONNECTING, detail="")
         self._newest_frame: int | None = None
         self.closed = asyncio.Event()
-        """Set when the desk has ended: its token was refused, or it failed."""
+        """Set when the desk has ended: its feed refused the token, or it failed."""
+        self.refused = asyncio.Event()
+        """Set when the token was refused; an open feed may outlive that, and goes on until the desk is closed."""
         self.refusal: str | None = None
         """What the broker said when it refused the token; None while it has not."""
         self.quotes: dict[InstrumentKey, Quote] = {}
@@ -90,14 +92,25 @@ class MarketDesk:
             self._opened.set_result(opened)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed.run(partial(self._on_feed, opened)))
-                tasks.create_task(opened.minutes.follow())
-                tasks.create_task(opened.chain.run())
+                tasks.create_task(self._ask(opened.minutes.follow()))
+                tasks.create_task(self._ask(opened.chain.run()))
         except* TokenRefused as refused:
-            self.refusal = str(_first(refused))
+            self._take_refusal(_first(refused))
         finally:
             if not self._opened.done():
                 self._opened.set_result(None)
             self.closed.set()
+
+    async def _ask(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what asks the broker, until it refuses the token."""
+        try:
+            await work
+        except TokenRefused as refused:
+            self._take_refusal(refused)
+
+    def _take_refusal(self, refused: BaseException) -> None:
+        self.refusal = self.refusal or str(refused)
+        self.refused.set()
 
     async def opened(self) -> Opened | None:
         """Return the desk's knowledge once it follows the market; None when it ended before."""

@@ -230,12 +230,14 @@ class Listener:
     def __init__(self) -> None:
         self.told: list[Event] = []
         self.minutes: list[tuple[datetime, Bar]] = []
+        self.priced = 0
 
     def tell(self, event: Event) -> None:
         self.told.append(event)
 
     def quoted(self, quotes: Sequence[Quote]) -> None:
-        """Prices are not of interest here."""
+        """Count that prices came: which ones is not of interest here."""
+        self.priced += 1
 
     def running(self, at: datetime, minute: Bar) -> None:
         self.minutes.append((at, minute))

@@ -321,9 +321,30 @@ async def test_a_token_that_the_feed_refuses_ends_the_desk() -> None:
         assert not world.feed.is_running
 
 
-@pytest.mark.parametrize("call", ["contracts", "calendar", "bars", "bars_today", "chain"])
+@pytest.mark.parametrize("call", ["bars_today", "chain"])
 @warped
-async def test_a_token_that_any_question_is_refused_for_ends_the_desk(call: str) -> None:
+async def test_an_open_feed_outlives_its_token(call: str) -> None:
+    world = World()
+    world.market.failures[call] = [REFUSED]
+    await at(1)
+    async with running(world):
+        listener = await world.listener()
+        await world.desk.refused.wait()
+        assert "Invalid token" in (world.desk.refusal or "")
+        assert world.feed.is_running
+        assert not world.desk.closed.is_set()
+        before = listener.priced
+        world.feed.say(ticks(3)[0])
+        await rest()
+        assert listener.priced > before, "prices go on"
+        world.feed.say(FeedTokenRefused(detail="401 twice"))
+        await world.desk.closed.wait()
+        assert "Invalid token" in (world.desk.refusal or ""), "the first word stays"
+
+
+@pytest.mark.parametrize("call", ["contracts", "calendar", "bars"])
+@warped
+async def test_a_token_that_is_refused_before_the_desk_is_open_ends_it(call: str) -> None:
     world = World()
     world.market.failures[call] = [REFUSED]
     await at(1)

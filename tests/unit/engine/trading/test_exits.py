@@ -395,7 +395,8 @@ def test_a_token_that_dies_in_a_trade_is_called_out_and_the_stop_stays() -> None
     session = holding()
     session.meet(TokenRejected(detail="expired"))
     assert session.state.status == "NEEDS_TOKEN"
-    assert session.alerts() == ["POSITION_UNWATCHED"]
+    session.meet(TokenRejected(detail="again"))
+    assert session.alerts() == ["EXITS_WAIT"], "prices come as long as the open feed lives"
     session.mark(75.0)
     assert session.trade.exit_reason is ExitReason.PREMIUM_STOP
     assert finish(session).reason == ExitReason.PREMIUM_STOP
