@@ -36,6 +36,7 @@ async def decide(client: httpx.AsyncClient, offer: Frame, word: str) -> Frame:
     return said
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(240)
 async def test_what_a_person_approves_is_bought_once_also_after_a_kill(tmp_path: Path) -> None:
     async with standing_market(tmp_path, "--at=09:35", "--speed=30") as (running, exchange):

@@ -78,8 +78,9 @@ async def test_a_stop_is_hit_while_the_database_is_dead(tmp_path: Path) -> None:
         await once_and_forgotten_nothing(stage, session, client, following)
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("is_out", [True, pytest.param(False, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("is_out", [True, False])
 async def test_the_service_dies_too_before_the_database_is_back(is_out: bool, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session, client, following = await in_trade(stage)

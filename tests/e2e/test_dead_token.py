@@ -85,6 +85,7 @@ async def test_refused_for_orders_alone_stops_are_watched_and_sold_once_a_token_
     assert sum(trade.gross for trade in traded.closed) == traded.exchange_gross()
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(400)
 async def test_a_token_that_ends_takes_the_prices_and_a_new_one_brings_back_the_watch(tmp_path: Path) -> None:
     async with swinging(tmp_path) as running, httpx.AsyncClient(base_url=running.url, trust_env=False) as broker:

@@ -39,6 +39,7 @@ async def nothing_is_held(exchange: Exchange) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(400)
 async def test_a_stop_is_hit_while_the_service_is_dead_and_the_exchange_sells(tmp_path: Path) -> None:
     day = write_swinging_day(tmp_path / "day", time(9, 45))

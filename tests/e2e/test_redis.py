@@ -32,6 +32,7 @@ async def events(redis: Redis) -> AsyncGenerator[Frame]:
                 yield json.loads(message["data"])
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 async def test_a_day_over_redis_through_a_kill_of_the_service(tmp_path: Path, redis_server: RedisServer) -> None:
     with simulator("--at=09:29", "--speed=30", "--paced") as broker:

@@ -160,6 +160,7 @@ def command(name: str, files: tuple[Path, Path], *more: str) -> list[str]:
     return [sys.executable, "-m", "algoexec", name, "--index", str(index), "--futures", str(futures), *more]
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(600)
 def test_an_interrupted_sweep_goes_on_where_it_ended(files: tuple[Path, Path], tmp_path: Path) -> None:
     few = ("--set", "patterns=ORB_BREAKOUT,INSIDE_BAR_BREAKOUT", "--set", "risk_pct=2")

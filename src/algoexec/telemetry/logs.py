@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from contextlib import suppress
+from io import StringIO
 from typing import Final, Literal
 
 import structlog
@@ -47,6 +49,21 @@ LOUDNESS: Final = Loudness()
 """Of this process: there is one log."""
 
 
+class StandardError(StringIO):
+    """Standard error as it is now. What it does not take is lost: a log must not end what it tells of."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):  # a broken pipe, a full disk; a closed file
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
     """Send our own events to standard error, one line each, with what the context carries."""
     LOUDNESS.set(level)
@@ -67,11 +84,11 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
         processors=[structlog.contextvars.merge_contextvars, _if_loud_enough, *common[1:], renderer],
         # What is logged depends on the session, so it is decided with the event at hand.
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=StandardError()),
         cache_logger_on_first_use=False,
     )
     # What libraries log takes the same form: a line of this stream is always one record.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(StandardError())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
