@@ -14,7 +14,7 @@ from tests.e2e.books import books_agree, flat_and_over
 from tests.e2e.days import write_swinging_day
 from tests.e2e.stack import Exchange, all_pages, begin, service, simulator
 from tests.e2e.test_kills import TRADING
-from tests.e2e.test_trading import FAULTS, SPEED, must_be_sound
+from tests.e2e.test_trading import must_be_sound
 from tests.e2e.trading import RULES, Traded, simulated, trade_at
 
 PROTECTED = replace(RULES, protective_order=True)
@@ -82,17 +82,3 @@ async def test_an_exit_is_the_resting_stop_changed_and_each_trade_has_one_sell(m
         must_be_sound(traded)
         one_sell_a_trade(traded)
         assert sum(trade.gross for trade in traded.closed) == traded.exchange_gross()
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "script", ["response-lost", "exit-rejected", "stuck-partial", "hand-in-the-app", "updates-out-of-order"]
-)
-async def test_a_resting_stop_gets_through_what_befalls_orders(script: str) -> None:
-    start, until = FAULTS[script]
-    async with simulated(start, SPEED, [script]) as running:
-        traded = await trade_at(running, until=until, rules=PROTECTED)
-    must_be_sound(traded)
-    assert traded.closed
-    assert sum(trade.gross for trade in traded.closed) == pytest.approx(traded.exchange_gross(), abs=len(traded.closed))
