@@ -26,6 +26,7 @@ def key(market: Desk, tmp_path: Path) -> str:
     return found
 
 
+@pytest.mark.prove
 def test_a_key_opens_the_page_and_its_stream(market: Desk, chromium: Browser, artefacts: Path, key: str) -> None:
     market.api.headers["Authorization"] = f"Bearer {key}"
     with screen(chromium, market.line.url, expected=lambda text: "401" in text) as shown:

@@ -83,6 +83,7 @@ def test_what_was_missed_is_there_after_a_drop(market: Desk, chromium: Browser, 
         shown.until(f"document.querySelectorAll('.signal.refused').length >= {len(refused)}")
 
 
+@pytest.mark.prove
 def test_begun_halted_resumed_flattened_and_ended_by_hand(market: Desk, chromium: Browser, artefacts: Path) -> None:
     market.end_all()
     while market.api.get("/sessions", params={"active": True}).json()["items"]:
@@ -212,6 +213,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(market: Desk, chromium:
         assert axe_finds(shown) == []
 
 
+@pytest.mark.prove
 def test_a_session_of_the_past_is_replayed_on_the_same_chart(market: Desk, chromium: Browser, artefacts: Path) -> None:
     session = begun(market, "indu")
     path = f"/sessions/{session['id']}"

@@ -61,6 +61,7 @@ def stage(state: EngineState) -> Stage | None:
     return None if trade is None else trade.stage
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(400)
 async def test_refused_for_orders_alone_stops_are_watched_and_sold_once_a_token_comes(tmp_path: Path) -> None:
     async with swinging(tmp_path) as running, httpx.AsyncClient(base_url=running.url, trust_env=False) as broker:

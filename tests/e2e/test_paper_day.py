@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 GENERATED = "generated"
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(240)
 async def test_a_morning_on_paper_adds_up(tmp_path: Path) -> None:
     async with standing_market(tmp_path, "--at=09:44", "--speed=60") as (running, exchange):

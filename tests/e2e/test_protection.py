@@ -72,7 +72,7 @@ def one_sell_a_trade(traded: Traded) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.PAPER])
+@pytest.mark.parametrize("mode", [Mode.LIVE, pytest.param(Mode.PAPER, marks=pytest.mark.prove)])
 async def test_an_exit_is_the_resting_stop_changed_and_each_trade_has_one_sell(mode: Mode) -> None:
     async with simulated("09:30", 60.0) as running:
         traded = await trade_at(running, until="10:00", mode=mode, rules=PROTECTED)

@@ -92,13 +92,9 @@ def test_strong_candles_exclude_each_other_and_pins(this: Bar) -> None:
 
 
 @given(bars(), bars())
-def test_engulfings_and_inside_bars_exclude_each_other(prev: Bar, this: Bar) -> None:
-    holding = [
-        is_bullish_engulfing(prev, this),
-        is_bearish_engulfing(prev, this),
-        is_inside_bar(prev, this) and body(this) > body(prev),
-    ]
-    assert sum(holding) <= 1
+def test_engulfings_exclude_each_other(prev: Bar, this: Bar) -> None:
+    # An inside bar may be one too: engulfing is said of bodies, inside of whole ranges.
+    assert not (is_bullish_engulfing(prev, this) and is_bearish_engulfing(prev, this))
 
 
 @given(bars(), bars())
